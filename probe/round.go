@@ -47,6 +47,7 @@ func (k *Kind) UnmarshalText(b []byte) error {
 type Round struct {
 	Kind       Kind
 	Start, End Instant       // End is the end of sending
+	Until      Instant       // not 0 in the last line of an export: judged up to here so far
 	Span       time.Duration // over which the plan spread the probes; 0: unpaced; whole milliseconds
 	Seed       uint64        // of the plan
 	Seeded     bool          // whether Seed is known; rounds of others may have none

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"fmt"
+	"iter"
 	"math/bits"
 	"net/netip"
 	"time"
@@ -123,3 +124,20 @@ func (r *Round) TimeoutMS() int64 { return r.Timeout.Milliseconds() * max(r.Scal
 
 // RTTMS is an answer's round-trip time on the round's clock, in milliseconds rounded up.
 func (r *Round) RTTMS(a *Answer) int64 { return (int64(a.RTT)*max(r.Scale, 1) + 999) / 1000 }
+
+// Silent yields the targets that were probed and did not answer, ascending.
+func (p *Pass) Silent() iter.Seq[int32] {
+	return func(yield func(int32) bool) {
+		unsent, answers := p.Unsent, p.Answers
+		for i := range int32(p.Targets.Len()) {
+			switch {
+			case len(unsent) > 0 && unsent[0] == i:
+				unsent = unsent[1:]
+			case len(answers) > 0 && answers[0].Target == i:
+				answers = answers[1:]
+			case !yield(i):
+				return
+			}
+		}
+	}
+}

@@ -215,3 +215,29 @@ func (s Space) Groups(v4Bits int) []Group {
 	}
 	return groups
 }
+
+// Covers reports whether every address of p is in the space.
+func (s Space) Covers(p netip.Prefix) bool {
+	first, ok := s.Index(p.Addr())
+	if !ok {
+		return false
+	}
+	last, ok := s.Index(netipx.PrefixLastIP(p))
+	if !ok {
+		return false
+	}
+	hi, lo := words(p.Addr())
+	endHi, endLo := words(netipx.PrefixLastIP(p))
+	size, borrow := bits.Sub64(endLo, lo, 0)
+	return endHi-hi-borrow == 0 && uint64(last-first) == size
+}
+
+// subset is the space of the addresses of the given indices.
+func (s Space) subset(indices []int32) Space {
+	addrs := make([]netip.Addr, len(indices))
+	for k, i := range indices {
+		addrs[k] = s.Addr(int(i))
+	}
+	sub, _ := SpaceOfAddrs(addrs...) // a part of a space is small enough to be one
+	return sub
+}

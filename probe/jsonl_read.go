@@ -1,0 +1,366 @@
+package probe
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"time"
+)
+
+// maxLine bounds one line of JSON Lines, in bytes: a round of a million answers fits.
+const maxLine = 256 << 20
+
+// RoundReader reads rounds from JSON Lines.
+type RoundReader struct {
+	in     *bufio.Scanner
+	line   int
+	head   headerJSON
+	last   Instant
+	spaces map[string]Space // by their JSON form: lines repeat the same few
+}
+
+// NewRoundReader reads from r, which it buffers.
+func NewRoundReader(r io.Reader) *RoundReader {
+	in := bufio.NewScanner(r)
+	in.Buffer(make([]byte, 64<<10), maxLine)
+	return &RoundReader{in: in, last: math.MinInt64, spaces: map[string]Space{}}
+}
+
+// BlockBits is what the header, if one was read, says of the blocks' prefix length; else 0.
+func (r *RoundReader) BlockBits() int { return r.head.BlockBits }
+
+// Next is the next round, or io.EOF after the last. A line that cannot be read, or that starts before its predecessor,
+// is a *LineError.
+func (r *RoundReader) Next() (*Round, error) {
+	for r.in.Scan() {
+		r.line++
+		line := bytes.TrimSpace(r.in.Bytes())
+		if r.line == 1 {
+			line = bytes.TrimPrefix(line, []byte("\xef\xbb\xbf"))
+		}
+		if len(line) == 0 {
+			continue
+		}
+		round, err := r.parse(line)
+		if err != nil {
+			return nil, &LineError{r.line, err}
+		}
+		if round != nil {
+			return round, nil
+		}
+	}
+	switch err := r.in.Err(); {
+	case errors.Is(err, bufio.ErrTooLong):
+		return nil, &LineError{r.line + 1, fmt.Errorf("longer than %d MiB", maxLine>>20)}
+	case err != nil:
+		return nil, fmt.Errorf("read rounds after line %d: %w", r.line, err)
+	}
+	return nil, io.EOF
+}
+
+// parse is nil without an error for a header.
+func (r *RoundReader) parse(line []byte) (*Round, error) {
+	if kind := kindOf(line); kind == "header" {
+		return nil, r.header(line)
+	}
+	var in roundJSON
+	if err := json.Unmarshal(line, &in); err != nil {
+		return nil, describe(err)
+	}
+	round, err := r.round(&in)
+	if err != nil {
+		return nil, err
+	}
+	if round.Start < r.last {
+		return nil, fmt.Errorf("starts at %v, before the line above it: sort the lines by start", round.Start)
+	}
+	r.last = round.Start
+	return round, nil
+}
+
+// kindOf finds a header without decoding every line twice: a header is short.
+func kindOf(line []byte) string {
+	if len(line) > 4096 || !bytes.Contains(line, []byte(`"header"`)) {
+		return ""
+	}
+	var k struct {
+		Kind string `json:"kind"`
+	}
+	if json.Unmarshal(line, &k) != nil {
+		return ""
+	}
+	return k.Kind
+}
+
+func (r *RoundReader) header(line []byte) error {
+	if r.last != math.MinInt64 || r.head.Kind != "" {
+		return errors.New("a header belongs on the first line only")
+	}
+	if err := json.Unmarshal(line, &r.head); err != nil {
+		return describe(err)
+	}
+	switch h := &r.head; {
+	case h.Version != interchangeVersion:
+		return fmt.Errorf("header has v %d, and this program reads v %d", h.Version, interchangeVersion)
+	case h.BlockBits < 0 || h.BlockBits > 32:
+		return fmt.Errorf("header has block_bits %d, which is no IPv4 prefix length", h.BlockBits)
+	case h.TimeoutMS < 0 || h.TimeoutMS > 3600_000:
+		return fmt.Errorf("header has timeout_ms %d: want 1 to 3600000", h.TimeoutMS)
+	case h.Scale < 0:
+		return fmt.Errorf("header has scale %d: want 1 or more", h.Scale)
+	}
+	return nil
+}
+
+// describe makes encoding/json's errors speak of the field.
+func describe(err error) error {
+	var typ *json.UnmarshalTypeError
+	if errors.As(err, &typ) && typ.Field != "" {
+		return fmt.Errorf("field %s cannot be a JSON %s", typ.Field, typ.Value)
+	}
+	return err
+}
+
+func (r *RoundReader) round(in *roundJSON) (*Round, error) {
+	switch {
+	case in.Start == nil:
+		return nil, errors.New("field start is missing")
+	case in.End == nil:
+		return nil, errors.New("field end is missing")
+	case *in.End < *in.Start:
+		return nil, fmt.Errorf("end %v is before start %v", *in.End, *in.Start)
+	case in.End.Time().Sub(in.Start.Time()) > 24*time.Hour*20:
+		return nil, fmt.Errorf("end %v is more than 20 days after start %v", *in.End, *in.Start)
+	case len(in.Space) == 0:
+		return nil, errors.New("field space is missing or empty")
+	case len(in.Probes) == 0:
+		return nil, errors.New("field probes is missing or empty")
+	}
+	space, err := r.space(in.Space)
+	if err != nil {
+		return nil, fmt.Errorf("field space: %w", err)
+	}
+	out := &Round{
+		Kind: in.Kind, Start: *in.Start, End: *in.End, Space: space, Vantage: in.Vantage,
+		VantageOK:  in.VantageOK == nil || *in.VantageOK,
+		Unverified: in.VantageVerified != nil && !*in.VantageVerified,
+		Slack:      in.SlackMS,
+		Span:       time.Duration(*in.End-*in.Start) * time.Millisecond,
+		Timeout:    time.Duration(cmp.Or(in.TimeoutMS, r.head.TimeoutMS, DefaultTimeout.Milliseconds())) * time.Millisecond,
+		Scale:      cmp.Or(in.Scale, r.head.Scale, 1),
+	}
+	if out.Timeout <= 0 || out.Scale < 1 || in.SlackMS < 0 {
+		return nil, errors.New("timeout_ms and scale must be positive, slack_ms not negative")
+	}
+	if in.Seed != nil && (r.head.Plan == nil || *r.head.Plan == PlanVersion) {
+		out.Seed, out.Seeded = uint64(*in.Seed), true
+	}
+	if in.SpanMS != nil {
+		if *in.SpanMS < 0 {
+			return nil, fmt.Errorf("span_ms %d is negative", *in.SpanMS)
+		}
+		out.Span = time.Duration(*in.SpanMS) * time.Millisecond
+	}
+	if in.UntilMS != nil {
+		out.Until = out.Start.Add(*in.UntilMS)
+	}
+	for _, w := range in.VantageBad {
+		if w[0] > w[1] {
+			return nil, fmt.Errorf("vantage_bad: [%d,%d] ends before it begins", w[0], w[1])
+		}
+		out.VantageBad = append(out.VantageBad, Window{w[0], w[1]})
+	}
+	return out, r.passes(in, out)
+}
+
+func (r *RoundReader) space(prefixes []string) (Space, error) {
+	key := fmt.Sprint(prefixes)
+	if s, ok := r.spaces[key]; ok {
+		return s, nil
+	}
+	s, err := ParseSpace(prefixes, nil)
+	if err == nil && len(r.spaces) < 1024 {
+		r.spaces[key] = s
+	}
+	return s, err
+}
+
+func (r *RoundReader) passes(in *roundJSON, out *Round) error {
+	for i := range in.Probes {
+		p := &in.Probes[i]
+		if p.Protocol == (Protocol{}) {
+			return fmt.Errorf("probes[%d]: field protocol is missing", i)
+		}
+		pass, err := r.pass(p, out)
+		if err != nil {
+			return fmt.Errorf("probes[%d] (%v): %w", i, p.Protocol, err)
+		}
+		out.Passes = append(out.Passes, pass)
+	}
+	slices.SortStableFunc(out.Passes, func(a, b Pass) int { return a.Protocol.Compare(b.Protocol) })
+	for i := 1; i < len(out.Passes); i++ {
+		if out.Passes[i].Protocol == out.Passes[i-1].Protocol {
+			return fmt.Errorf("protocol %v stands twice in probes", out.Passes[i].Protocol)
+		}
+	}
+	return nil
+}
+
+func (r *RoundReader) pass(in *probeJSON, round *Round) (Pass, error) {
+	out := Pass{Protocol: in.Protocol, Targets: round.Space}
+	switch {
+	case len(in.Targets) > 0:
+		targets, err := r.space(in.Targets)
+		if err != nil {
+			return out, fmt.Errorf("field targets: %w", err)
+		}
+		for _, p := range targets.Prefixes() {
+			if !round.Space.Covers(p) {
+				return out, fmt.Errorf("target %v is not in the space", p)
+			}
+		}
+		out.Targets = targets
+	case round.Kind != Full:
+		return out, fmt.Errorf("field targets is missing, which a line of kind %v needs", round.Kind)
+	}
+	if err := r.unsent(in, &out); err != nil {
+		return out, err
+	}
+	if want := out.Targets.Len() - len(out.Unsent); in.Sent != nil && *in.Sent != want {
+		return out, fmt.Errorf("sent is %d, but targets less unsent are %d", *in.Sent, want)
+	}
+	silent, err := readAnswers(in.Answers, &out)
+	if err != nil {
+		return out, err
+	}
+	return out, readSilence(in.SilentMS, silent, &out)
+}
+
+func (r *RoundReader) unsent(in *probeJSON, out *Pass) error {
+	if len(in.Unsent) == 0 {
+		return nil
+	}
+	unsent, err := ParseSpace(in.Unsent, nil)
+	if err != nil {
+		return fmt.Errorf("field unsent: %w", err)
+	}
+	for i := range unsent.Len() {
+		k, ok := out.Targets.Index(unsent.Addr(i))
+		if !ok {
+			return fmt.Errorf("field unsent: %v is not among the targets", unsent.Addr(i))
+		}
+		out.Unsent = append(out.Unsent, int32(k))
+	}
+	return nil
+}
+
+// readAnswers fills out.Answers and returns the send offsets of those that are named as timed out.
+func readAnswers(in []answerJSON, out *Pass) (silent map[int32]int32, err error) {
+	out.Answers = make([]Answer, 0, len(in))
+	for i := range in {
+		a, err := readAnswer(&in[i], out)
+		if err != nil {
+			return nil, fmt.Errorf("answers[%d] (%v): %w", i, in[i].Address, err)
+		}
+		if a.Outcome == Timeout {
+			if silent == nil {
+				silent = map[int32]int32{}
+			}
+			silent[a.Target] = a.Offset
+			continue
+		}
+		out.Answers = append(out.Answers, a)
+	}
+	slices.SortStableFunc(out.Answers, func(a, b Answer) int { return cmp.Compare(a.Target, b.Target) })
+	for i, a := range out.Answers {
+		if _, both := silent[a.Target]; both || i > 0 && a.Target == out.Answers[i-1].Target {
+			return nil, fmt.Errorf("answers: %v stands twice", out.Targets.Addr(int(a.Target)))
+		}
+	}
+	return silent, nil
+}
+
+func readAnswer(in *answerJSON, pass *Pass) (Answer, error) {
+	a := Answer{Outcome: in.Outcome, Offset: UnknownOffset, First: UnknownOffset}
+	if !in.Address.IsValid() {
+		return a, errors.New("field address is missing")
+	}
+	k, ok := pass.Targets.Index(in.Address.Unmap())
+	if !ok {
+		return a, errors.New("not among the targets")
+	}
+	a.Target = int32(k)
+	if _, unsent := slices.BinarySearch(pass.Unsent, a.Target); unsent || in.Outcome == Unsent {
+		return a, errors.New("an answer cannot be unsent")
+	}
+	var err error
+	if a.Offset, err = readOffset("offset_ms", in.OffsetMS); err != nil {
+		return a, err
+	}
+	if a.First, err = readOffset("first_ms", in.FirstMS); err != nil {
+		return a, err
+	}
+	if in.RTTUS != nil {
+		if *in.RTTUS < 0 || *in.RTTUS > math.MaxUint32 {
+			return a, fmt.Errorf("rtt_us %v: want 0 to %d", *in.RTTUS, uint32(math.MaxUint32))
+		}
+		a.RTT = QuantiseRTT(uint32(*in.RTTUS))
+	}
+	if in.Outcome == Unreachable {
+		readError(in, &a)
+	}
+	return a, nil
+}
+
+func readError(in *answerJSON, a *Answer) {
+	if in.Type != nil {
+		a.Type = *in.Type
+	}
+	if in.Code != nil {
+		a.Code = *in.Code
+	}
+	if in.From != nil {
+		a.From = *in.From
+	}
+}
+
+func readOffset(field string, ms *float64) (int32, error) {
+	if ms == nil {
+		return UnknownOffset, nil
+	}
+	if *ms < 0 || *ms > math.MaxInt32 {
+		return 0, fmt.Errorf("%s %v: want 0 to %d", field, *ms, math.MaxInt32)
+	}
+	return int32(*ms), nil
+}
+
+// readSilence sets out.SilentMS from the field silent_ms, or from answers named as timed out.
+func readSilence(in []*float64, named map[int32]int32, out *Pass) error {
+	n := out.Targets.Len() - len(out.Unsent) - len(out.Answers)
+	if in == nil && len(named) == 0 {
+		return nil
+	}
+	if in != nil && len(in) != n {
+		return fmt.Errorf("silent_ms has %d entries, but %d targets were silent", len(in), n)
+	}
+	out.SilentMS = make([]int32, 0, n)
+	for target := range out.Silent() {
+		at := UnknownOffset
+		if in != nil {
+			var err error
+			if at, err = readOffset("silent_ms", in[len(out.SilentMS)]); err != nil {
+				return err
+			}
+		} else if ms, ok := named[target]; ok {
+			at = ms
+		}
+		out.SilentMS = append(out.SilentMS, at)
+	}
+	return nil
+}

@@ -1,0 +1,193 @@
+package probe_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+
+	"brownout/probe"
+)
+
+// The example of the interchange format, as documented.
+const exampleLines = `{"kind":"header","v":1,"block_bits":24,"timeout_ms":2000,"plan":1}
+{"start":"2014-12-22T16:00:00.000Z","end":"2014-12-22T16:11:00.000Z","kind":"round","vantage":"fra1","vantage_ok":true,"space":["198.18.0.0/22"],"seed":"81985529216486895","probes":[{"protocol":"icmp","sent":1024,"unsent":[],"answers":[{"address":"198.18.0.8","outcome":"reply","offset_ms":12345,"rtt_us":180224}]}]}
+`
+
+func TestReadExample(t *testing.T) {
+	r := probe.NewRoundReader(strings.NewReader(exampleLines))
+	round, err := r.Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.BlockBits() != 24 || round.Timeout != 2*time.Second || round.Seed != 81985529216486895 || !round.Seeded || round.Span != 11*time.Minute {
+		t.Errorf("header or round misread: %+v", round)
+	}
+	want := []probe.Answer{{Target: 8, Outcome: probe.Reply, Offset: 12345, First: probe.UnknownOffset, RTT: 180224}}
+	if diff := cmp.Diff(want, round.Passes[0].Answers, cmpopts.EquateComparable(netip.Addr{})); diff != "" {
+		t.Error(diff)
+	}
+	if _, err := r.Next(); err != io.EOF {
+		t.Errorf("after the last line: %v", err)
+	}
+	var out bytes.Buffer
+	w := probe.NewRoundWriter(&out)
+	if err := errors.Join(w.Header(24, 2*time.Second, 1), w.Write(round)); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(exampleLines, out.String()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Only start, end, space and probes are required.
+func TestReadLeast(t *testing.T) {
+	round, err := probe.NewRoundReader(strings.NewReader(`{"start":"2014-12-22T16:00:00Z","end":"2014-12-22T17:00:00+00:30","space":["198.18.0.0/30","198.18.0.9"],` +
+		`"probes":[{"protocol":"tcp/80","answers":[{"address":"198.18.0.9"}]}],"foreign":1}`)).Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if round.Kind != probe.Full || !round.VantageOK || round.Seeded || round.Timeout != probe.DefaultTimeout || round.End-round.Start != 30*60*1000 {
+		t.Errorf("%+v", round)
+	}
+	if a := round.Passes[0].Answers[0]; a.Outcome != probe.Reply || a.Offset != probe.UnknownOffset || a.Target != 4 {
+		t.Errorf("%+v", a)
+	}
+}
+
+func TestReadMalformed(t *testing.T) {
+	const good = `{"start":"2014-12-22T16:00:00Z","end":"2014-12-22T16:11:00Z","space":["198.18.0.0/30"],"probes":[{"protocol":"icmp"}]}`
+	for _, c := range []struct{ from, to, want string }{
+		{`"start":"2014-12-22T16:00:00Z",`, ``, "start is missing"},
+		{`"end":"2014-12-22T16:11:00Z",`, ``, "end is missing"},
+		{`16:11`, `15:11`, "before start"},
+		{`2014-12-22T16:00:00Z`, `yesterday`, "RFC 3339"},
+		{`"space":["198.18.0.0/30"],`, ``, "space is missing"},
+		{`198.18.0.0/30`, `198.18.0.1/30`, "host bits"},
+		{`198.18.0.0/30`, `2001:db8::/64`, "more than the"},
+		{`{"protocol":"icmp"}`, ``, "probes is missing"},
+		{`"protocol":"icmp"`, `"protocol":"udp"`, "none of icmp"},
+		{`"protocol":"icmp"`, `"sent":4`, "protocol is missing"},
+		{`{"protocol":"icmp"}`, `{"protocol":"icmp"},{"protocol":"icmp"}`, "stands twice"},
+		{`"protocol":"icmp"`, `"protocol":"icmp","sent":5`, "sent is 5"},
+		{`"protocol":"icmp"`, `"protocol":"icmp","unsent":["198.18.0.9"]`, "not among the targets"},
+		{`"protocol":"icmp"`, `"protocol":"icmp","targets":["198.18.1.0/30"]`, "not in the space"},
+		{`"protocol":"icmp"`, `"protocol":"icmp","answers":[{"outcome":"reply"}]`, "address is missing"},
+		{`"protocol":"icmp"`, `"protocol":"icmp","answers":[{"address":"198.18.0.7"}]`, "not among the targets"},
+		{`"protocol":"icmp"`, `"protocol":"icmp","answers":[{"address":"198.18.0.1","outcome":"alive"}]`, "none of"},
+		{`"protocol":"icmp"`, `"protocol":"icmp","answers":[{"address":"198.18.0.1"},{"address":"198.18.0.1"}]`, "stands twice"},
+		{`"protocol":"icmp"`, `"protocol":"icmp","unsent":["198.18.0.1"],"answers":[{"address":"198.18.0.1"}]`, "cannot be unsent"},
+		{`"protocol":"icmp"`, `"protocol":"icmp","answers":[{"address":"198.18.0.1","offset_ms":-1}]`, "offset_ms"},
+		{`"protocol":"icmp"`, `"protocol":"icmp","answers":[{"address":"198.18.0.1","rtt_us":1e12}]`, "rtt_us"},
+		{`"protocol":"icmp"`, `"protocol":"icmp","silent_ms":[1,2]`, "silent_ms has 2"},
+		{`"space"`, `"kind":"core","space"`, "targets is missing"},
+		{`"space"`, `"kind":"later","space"`, "none of"},
+		{`"space"`, `"seed":"x","space"`, "seed"},
+		{`"space"`, `"vantage_bad":[[2,1]],"space"`, "vantage_bad"},
+		{`"space"`, `"vantage_ok":"yes","space"`, "vantage_ok"},
+		{`}]}`, `}]`, "unexpected end"},
+	} {
+		bad := strings.Replace(good, c.from, c.to, 1)
+		r := probe.NewRoundReader(strings.NewReader(good + "\n" + bad + "\n"))
+		if _, err := r.Next(); err != nil {
+			t.Fatal(err)
+		}
+		_, err := r.Next()
+		var line *probe.LineError
+		if !errors.As(err, &line) || line.Line != 2 || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s\n gives %v, want line 2 and %q", bad, err, c.want)
+		}
+	}
+	r := probe.NewRoundReader(strings.NewReader(strings.Replace(good, "16:00", "16:05", 1) + "\n" + good))
+	r.Next()
+	if _, err := r.Next(); err == nil || !strings.Contains(err.Error(), "sort the lines") {
+		t.Errorf("lines out of order give %v", err)
+	}
+}
+
+// Whatever is written is read back the same.
+func TestRoundTripJSON(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		want := anyRound(t)
+		var buf bytes.Buffer
+		if err := probe.NewRoundWriter(&buf).Write(want); err != nil {
+			t.Fatal(err)
+		}
+		got, err := probe.NewRoundReader(&buf).Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal := cmp.Comparer(func(a, b probe.Space) bool { return a.Equal(b) })
+		if diff := cmp.Diff(want, got, equal, cmpopts.EquateEmpty(), cmpopts.EquateComparable(probe.Protocol{}), cmpopts.EquateComparable(netip.Addr{})); diff != "" {
+			t.Fatal(diff)
+		}
+	})
+}
+
+// anyRound draws a valid round of 198.18.0.0/28.
+func anyRound(t *rapid.T) *probe.Round {
+	space, _ := probe.ParseSpace([]string{"198.18.0.0/28"}, nil)
+	start := probe.Instant(1419264000000)
+	r := &probe.Round{
+		Kind:  rapid.SampledFrom([]probe.Kind{probe.Full, probe.Core, probe.Confirm}).Draw(t, "kind"),
+		Start: start, End: start.Add(rapid.Int64Range(0, 660000).Draw(t, "end")),
+		Span:      time.Duration(rapid.Int64Range(0, 660000).Draw(t, "span")) * time.Millisecond,
+		VantageOK: rapid.Bool().Draw(t, "ok"), Unverified: rapid.Bool().Draw(t, "unverified"),
+		Slack: rapid.Int64Range(0, 9).Draw(t, "slack"), Timeout: 3 * time.Second, Scale: rapid.Int64Range(1, 1080).Draw(t, "scale"),
+		Space: space,
+	}
+	if r.Seeded = rapid.Bool().Draw(t, "seeded"); r.Seeded {
+		r.Seed = rapid.Uint64().Draw(t, "seed")
+	}
+	for _, p := range []probe.Protocol{probe.ICMP, probe.TCP(80), probe.DNS} {
+		pass := probe.Pass{Protocol: p, Targets: space}
+		silent := 0
+		for i := range int32(space.Len()) {
+			switch rapid.IntRange(0, 2).Draw(t, "fate") {
+			case 0:
+				pass.Unsent = append(pass.Unsent, i)
+			case 1:
+				pass.Answers = append(pass.Answers, anyAnswer(t, i))
+			default:
+				silent++
+			}
+		}
+		if rapid.Bool().Draw(t, "offsets") {
+			pass.SilentMS = rapid.SliceOfN(rapid.Int32Range(-1, 660000), silent, silent).Draw(t, "silent")
+		}
+		r.Passes = append(r.Passes, pass)
+	}
+	return r
+}
+
+func anyAnswer(t *rapid.T, target int32) probe.Answer {
+	a := probe.Answer{
+		Target: target, Outcome: rapid.SampledFrom([]probe.Outcome{probe.Reply, probe.Refused, probe.Late, probe.Unreachable}).Draw(t, "outcome"),
+		Offset: rapid.Int32Range(-1, 660000).Draw(t, "offset"), First: probe.UnknownOffset,
+		RTT: probe.QuantiseRTT(rapid.Uint32().Draw(t, "rtt")),
+	}
+	if a.Outcome == probe.Late {
+		a.First = rapid.Int32Range(-1, 660000).Draw(t, "first")
+	}
+	if a.Outcome == probe.Unreachable {
+		a.Type, a.Code = rapid.Uint8().Draw(t, "type"), rapid.Uint8().Draw(t, "code")
+	}
+	return a
+}
+
+func TestQuantiseRTT(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		us := rapid.Uint32Range(0, 0xfe000000).Draw(t, "us")
+		q := probe.QuantiseRTT(us)
+		if q < us || float64(q) > float64(us)*1.016 || probe.QuantiseRTT(q) != q {
+			t.Fatalf("%d becomes %d, then %d", us, q, probe.QuantiseRTT(q))
+		}
+	})
+}

@@ -1,0 +1,144 @@
+package probe
+
+import (
+	"math"
+	"time"
+)
+
+// arrive credits proven news to its probe. It reports whether the sweep made that attempt.
+func (w *Sweep) arrive(kind protocolKind, a Arrival) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	i := a.Ticket.service()
+	if i >= len(w.table) || a.Ticket.attempt() >= w.table[i].attempts() || w.protocol(i).kind != kind {
+		return false
+	}
+	ref := refOf(i, a.Ticket.attempt())
+	switch a.Outcome {
+	case Reply, Refused:
+		w.credit(ref, a)
+	case Unreachable:
+		w.note(ref, a)
+	case Unsent:
+		w.unsent(ref, a.Err)
+	default:
+		return false
+	}
+	return true
+}
+
+// credit counts a sign of life.
+func (w *Sweep) credit(ref attemptRef, a Arrival) {
+	i := ref.service()
+	v := &w.table[i]
+	if v.decided() && v.outcome().Life() {
+		w.sweeper.strays.duplicates.Add(1)
+		return
+	}
+	elapsed := a.At.Sub(w.base) - w.sentOf(ref)
+	if elapsed > w.sweeper.cfg.LateWindow {
+		w.sweeper.strays.tooLate.Add(1)
+		return
+	}
+	rtt := elapsed
+	// A wire's own measure is better, unless it places the reply much before it came: then it measured another packet.
+	if a.RTT > 0 && elapsed-a.RTT < readMargin/2 {
+		rtt = a.RTT
+	}
+	outcome := a.Outcome
+	if elapsed > w.sweeper.cfg.Timeout || w.decided >= w.seenSilent(i) {
+		outcome = Late
+	}
+	v.rtt = w.follow(w.offsetOf(ref), microseconds(rtt))
+	v.setAnsweredBy(ref.attempt())
+	if w.flood != nil {
+		w.flood.answer(w.sentOf(ref), elapsed)
+		if w.flood.blocked {
+			w.call()
+		}
+	}
+	if w.sending {
+		w.answered++
+	}
+	w.decide(i, outcome)
+}
+
+// microseconds rounds a round-trip time up, to at least 1, and quantises it.
+func microseconds(rtt time.Duration) uint32 {
+	us := min(max((rtt+time.Microsecond-1)/time.Microsecond, 1), math.MaxUint32)
+	return QuantiseRTT(uint32(us))
+}
+
+// seenSilent is the moment at which the detector sees a service as silent.
+func (w *Sweep) seenSilent(i int) Instant {
+	return InstantOf(w.origin).Add(int64(w.table[i].offset) + w.timeoutMS())
+}
+
+func (w *Sweep) timeoutMS() int64 {
+	r := Round{Timeout: w.sweeper.cfg.Timeout, Scale: w.sweeper.cfg.Clock.Scale()}
+	return r.TimeoutMS()
+}
+
+// follow lengthens an RTT until its reply is seen after the watermark given out: what was judged stays judged.
+func (w *Sweep) follow(offset int32, us uint32) uint32 {
+	r := Round{Scale: w.sweeper.cfg.Clock.Scale()}
+	after := int64(w.decided-InstantOf(w.origin)) - int64(offset)
+	if r.RTTMS(&Answer{RTT: us}) > after {
+		return us
+	}
+	w.sweeper.strays.moved.Add(1)
+	// The shortest that rounds up to a millisecond beyond.
+	return QuantiseRTT(uint32(min(after*1000/r.Scale+1, math.MaxUint32)))
+}
+
+// note keeps an ICMP error: evidence, until life comes or the timeout.
+func (w *Sweep) note(ref attemptRef, a Arrival) {
+	v := &w.table[ref.service()]
+	if v.decided() || v.flags&flagNoticed != 0 {
+		w.sweeper.strays.duplicates.Add(1)
+		return
+	}
+	v.flags |= flagNoticed
+	rtt := a.At.Sub(w.base) - w.sentOf(ref)
+	w.notices[uint32(ref.service())] = notice{kind: a.Type, code: a.Code, from: a.From, rtt: microseconds(rtt)}
+}
+
+// unsent takes back an attempt: we failed to send it. A retry that was not sent leaves the silence of those before it.
+func (w *Sweep) unsent(ref attemptRef, err error) {
+	i := ref.service()
+	v := &w.table[i]
+	w.counts[w.aimOf(i)].failed(localReason(err))
+	if v.decided() || v.attempts() != ref.attempt()+1 {
+		return
+	}
+	if ref.attempt() > 0 {
+		w.silence(i)
+		return
+	}
+	w.decide(i, Unsent)
+}
+
+// silence decides a service that did not answer.
+func (w *Sweep) silence(i int) {
+	if w.table[i].flags&flagNoticed != 0 {
+		w.decide(i, Unreachable)
+		return
+	}
+	w.decide(i, Timeout)
+}
+
+// decide sets a service's outcome, or revises it where life came after all.
+func (w *Sweep) decide(i int, o Outcome) {
+	v := &w.table[i]
+	c := &w.counts[w.aimOf(i)]
+	if v.decided() {
+		c.outcomes[v.outcome()]--
+	} else {
+		w.undecided--
+		if w.undecided == 0 {
+			w.call()
+		}
+	}
+	c.outcomes[o]++
+	v.decide(o)
+}

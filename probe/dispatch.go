@@ -1,0 +1,71 @@
+package probe
+
+import (
+	"context"
+	"time"
+)
+
+// sendTries is how often a packet is offered to buffers of ours that are full, a millisecond apart, then two, four ...
+const sendTries = 6
+
+// dispatch hands a batch to its wire, asks again while our own buffers are full, and takes back what was not sent.
+func (w *Sweep) dispatch(ctx context.Context, kind protocolKind) {
+	packets, refs := w.packets[kind], w.refs[kind]
+	for try := 0; ; try++ {
+		w.sweeper.wires[kind].Send(packets)
+		w.measureSlack()
+		last := w.jammed || try+1 == sendTries || ctx.Err() != nil
+		packets, refs = w.failures(packets, refs, last)
+		if len(packets) == 0 {
+			w.jammed = last && try > 0
+			return
+		}
+		w.sleep(ctx, time.Millisecond<<try)
+		w.restamp(refs)
+	}
+}
+
+// failures takes back the packets that were not sent, but for those that are worth another try: it returns these.
+func (w *Sweep) failures(packets []Packet, refs []attemptRef, last bool) ([]Packet, []attemptRef) {
+	n := 0
+	for i := range packets {
+		err := packets[i].Err
+		if err == nil {
+			continue
+		}
+		if !last && passing(err) {
+			packets[n], refs[n] = packets[i], refs[i]
+			n++
+			continue
+		}
+		w.mu.Lock()
+		w.unsent(refs[i], err)
+		w.mu.Unlock()
+	}
+	if n > 0 && w.flood != nil {
+		w.mu.Lock()
+		w.flood.slow()
+		w.mu.Unlock()
+	}
+	return packets[:n], refs[:n]
+}
+
+// restamp writes down that attempts leave only now.
+func (w *Sweep) restamp(refs []attemptRef) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	real, offset := w.reading()
+	for _, ref := range refs {
+		if !w.table[ref.service()].decided() {
+			w.stamp(ref, real, offset)
+		}
+	}
+}
+
+// measureSlack notes how long after its recorded time a batch was out.
+func (w *Sweep) measureSlack() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_, offset := w.reading()
+	w.slack = max(w.slack, int64(offset-w.end))
+}

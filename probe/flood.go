@@ -1,0 +1,243 @@
+package probe
+
+import (
+	"math"
+	"sort"
+	"time"
+)
+
+// flood decides how fast an unpaced sweep sends: as fast as nothing is lost. Three things lose packets: our receive
+// buffer, which the kernel lets us watch; our own full queues, which fail a send; and a queue on the way to the targets,
+// which is silent. Against the last it estimates which share of the targets answers, lets no more than a window of the
+// answers that this promises stand out, and where a run of packets brings far fewer than promised, halves its pace and
+// remembers to ask those again. A silent target is waited for no longer than answers usually take.
+//
+// Times are real, after the sweep's base. The sweep's lock guards it.
+type flood struct {
+	rate     float64 // packets a second
+	level    float64 // packets that may be sent at once
+	at       time.Duration
+	window   float64       // answers that may stand out
+	patience time.Duration // after which an answer is no longer expected
+
+	srtt, rttvar time.Duration // RFC 6298
+	live         float64       // share of the probed that answer; unknown: 1
+	known        bool
+	blocked      bool // sending waits for answers
+
+	batches     []sending // not yet older than patience, oldest first
+	out, fresh  int       // of them: packets without an answer, packets
+	run         sending   // batches older than patience, until there are enough to judge
+	judging     bool
+	doubts      []stretch // in which packets were seen lost
+	droppedSeen uint64
+}
+
+// sending is packets sent at about one time.
+type sending struct {
+	at             time.Duration
+	sent, answered int
+}
+
+// stretch is a range of send times.
+type stretch struct{ from, to time.Duration }
+
+const (
+	floodRate      = 50_000  // packets a second at first
+	floodBlindRate = 100_000 // the most while few answers tell whether packets arrive
+	floodTopRate   = 250_000
+	floodLowRate   = 1_000
+	floodWindow    = 256 // a responder's queue may hold 500, a default receive buffer 270
+	floodTopWindow = 8192
+	floodLowWindow = 32
+	floodRun       = 256 // packets that are judged together
+	floodTelling   = 0.25
+	firstPatience  = 100 * time.Millisecond
+	leastPatience  = 20 * time.Millisecond
+	mostPatience   = time.Second
+	floodTick      = time.Millisecond
+	fullQueue      = 0.25 // of the receive buffer: beyond this, sending waits for reading
+	nearby         = 20 * time.Millisecond
+)
+
+func newFlood() *flood {
+	return &flood{rate: floodRate, window: floodWindow, patience: firstPatience, live: 1, judging: true}
+}
+
+// allow says how many packets may be sent now, or how long to wait.
+func (f *flood) allow(now time.Duration) (n int, wait time.Duration) {
+	f.settle(now)
+	f.level = min(f.level+float64(f.rate*(now-f.at).Seconds()), max(1, float64(f.rate*floodTick.Seconds()*2)))
+	f.at = now
+	excess := float64(f.out) - float64((1-f.live)*float64(f.fresh))
+	n = int(min(f.level, f.window-excess, batchLimit))
+	f.blocked = f.window-excess < 1
+	if n < 1 {
+		return 0, floodTick
+	}
+	return n, 0
+}
+
+// send notes packets that are being sent.
+func (f *flood) send(now time.Duration, n int) {
+	f.level -= float64(n)
+	f.out += n
+	f.fresh += n
+	f.batches = append(f.batches, sending{at: now, sent: n})
+}
+
+// answer notes an answer to a packet sent at a time.
+func (f *flood) answer(sent, rtt time.Duration) {
+	f.measure(sent, rtt)
+	k := sort.Search(len(f.batches), func(k int) bool { return f.batches[k].at > sent }) - 1
+	if k >= 0 {
+		f.batches[k].answered++
+		f.out--
+	}
+}
+
+// measure follows the round-trip time, and doubts what was sent while a nearby responder was held up.
+func (f *flood) measure(sent, rtt time.Duration) {
+	if f.srtt == 0 {
+		f.srtt, f.rttvar = rtt, rtt/2
+	}
+	if f.srtt < nearby && rtt > f.srtt+6*f.rttvar+3*time.Millisecond {
+		f.doubts = append(f.doubts, stretch{sent - nearby, sent + rtt})
+	}
+	f.rttvar = (3*f.rttvar + (f.srtt - rtt).Abs()) / 4
+	f.srtt = (7*f.srtt + rtt) / 8
+	f.patience = min(max(f.srtt+4*f.rttvar, leastPatience), mostPatience)
+}
+
+// settle moves batches older than patience into the run, and judges the run when it is long enough.
+func (f *flood) settle(now time.Duration) {
+	k := 0
+	for ; k < len(f.batches) && f.batches[k].at+f.patience < now; k++ {
+		b := f.batches[k]
+		f.out -= b.sent - b.answered
+		f.fresh -= b.sent
+		if f.run.sent == 0 {
+			f.run.at = b.at
+		}
+		f.run.sent += b.sent
+		f.run.answered += b.answered
+		if f.run.sent >= floodRun {
+			f.judge(b.at)
+		}
+	}
+	f.batches = f.batches[k:]
+}
+
+// judge compares what the run answered with what was promised.
+func (f *flood) judge(to time.Duration) {
+	run := f.run
+	f.run = sending{}
+	if !f.judging {
+		return
+	}
+	n, share := float64(run.sent), float64(run.answered)/float64(run.sent)
+	spread := math.Sqrt(float64(n * float64(f.live*(1-f.live))))
+	switch {
+	case !f.known:
+		f.live, f.known = share, true
+	case float64(run.answered) < float64(n*f.live)-4*spread-1:
+		f.slow()
+		f.window = max(f.window/2, floodLowWindow)
+		f.doubts = append(f.doubts, stretch{run.at, to})
+		f.live += (share - f.live) / 16
+	default:
+		f.live += (share - f.live) / 4
+		f.window = min(f.window+floodLowWindow, floodTopWindow)
+		top := float64(floodTopRate)
+		if f.live < floodTelling {
+			top = max(f.rate, floodBlindRate)
+		}
+		f.rate = min(f.rate*1.25, top)
+	}
+}
+
+// slow halves the pace.
+func (f *flood) slow() { f.rate = max(f.rate/2, floodLowRate) }
+
+// dropped notes how many packets the kernel has dropped on our side by now.
+func (f *flood) dropped(now time.Duration, total uint64) {
+	if total > f.droppedSeen {
+		f.slow()
+		f.window = max(f.window/2, floodLowWindow)
+		f.doubts = append(f.doubts, stretch{now - 2*f.patience, now})
+	}
+	f.droppedSeen = total
+}
+
+// doubtful reports whether a silent packet sent at a time may have been lost on the way.
+func (f *flood) doubtful(sent time.Duration) bool {
+	for _, d := range f.doubts {
+		if sent >= d.from && sent <= d.to {
+			return true
+		}
+	}
+	return false
+}
+
+// allowFlood says how many packets an unpaced sweep may send now, or how long to wait.
+func (w *Sweep) allowFlood() (n int, wait time.Duration) {
+	full, dropped := 0.0, uint64(0)
+	for _, wire := range w.sweeper.wires {
+		if q, ok := wire.(queued); ok {
+			share, lost := q.Queue()
+			full, dropped = max(full, share), dropped+lost
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := time.Since(w.base)
+	w.flood.dropped(now, dropped)
+	if full > fullQueue {
+		return 0, floodTick
+	}
+	return w.flood.allow(now)
+}
+
+// doubtRounds is how often the silent of one sweep are doubted.
+const doubtRounds = 3
+
+// mostlyAlive is the share of answers from which on silence is doubted even where no packet was seen lost: asking again
+// costs little there.
+const mostlyAlive = 0.75
+
+// doubt, at the end of an unpaced pass, asks the silent again whose packet may have been lost. It says how long to wait
+// before that can be told.
+func (w *Sweep) doubt() (wait time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f := w.flood
+	now := time.Since(w.base)
+	f.settle(now)
+	if w.doubted >= doubtRounds || w.undecided == 0 || len(w.log) == 0 {
+		return longestSleep
+	}
+	if left := time.Since(w.base) - w.sentOf(w.log[len(w.log)-1]) - f.patience; left < 0 {
+		return -left
+	}
+	if f.run.sent > 0 {
+		f.judge(now)
+	}
+	all := w.doubted == 0 && float64(w.answered) >= mostlyAlive*float64(len(w.table))
+	for i := range w.table {
+		v := &w.table[i]
+		n := v.attempts()
+		if v.decided() || n == 0 || n == maxAttempts {
+			continue
+		}
+		if last := refOf(i, n-1); all || f.doubtful(w.sentOf(last)) {
+			w.again = append(w.again, refOf(i, n))
+		}
+	}
+	w.doubted++
+	f.judging, f.doubts = false, nil
+	if len(w.again) == 0 {
+		w.doubted = doubtRounds
+		return longestSleep
+	}
+	return 0
+}

@@ -1,0 +1,150 @@
+package probe
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// icmpWire carries echo requests on one socket a family for the whole space.
+type icmpWire struct {
+	cfg  *SweeperConfig
+	sink func(Arrival)
+
+	mu     sync.RWMutex // guards what follows
+	v4, v6 *icmpSocket
+}
+
+func openICMP(cfg *SweeperConfig, sink func(Arrival)) (Wire, error) {
+	w := &icmpWire{cfg: cfg, sink: sink}
+	if err := w.Need(true, false); err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+// Need opens the sockets of the families that are not open yet.
+func (w *icmpWire) Need(v4, v6 bool) (err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if v4 && w.v4 == nil {
+		if w.v4, err = openICMPSocket(w.cfg, false, w.sink); err != nil {
+			return err
+		}
+	}
+	if v6 && w.v6 == nil {
+		if w.v6, err = openICMPSocket(w.cfg, true, w.sink); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Send sends each run of packets of one family.
+func (w *icmpWire) Send(packets []Packet) {
+	w.mu.RLock()
+	v4, v6 := w.v4, w.v6
+	w.mu.RUnlock()
+	for len(packets) > 0 {
+		n, is4 := 1, packets[0].Target.Is4()
+		for n < len(packets) && packets[n].Target.Is4() == is4 {
+			n++
+		}
+		s := v6
+		if is4 {
+			s = v4
+		}
+		s.send(packets[:n])
+		packets = packets[n:]
+	}
+}
+
+// Forget does nothing: the packets carry what is to be known of them.
+func (w *icmpWire) Forget([]Ticket) {}
+
+// Queue is how full the fuller receive buffer is, and what both have dropped.
+func (w *icmpWire) Queue() (full float64, dropped uint64) {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	for _, s := range []*icmpSocket{w.v4, w.v6} {
+		if s != nil {
+			share, lost := s.queue()
+			full, dropped = max(full, share), dropped+lost
+		}
+	}
+	return full, dropped
+}
+
+func (w *icmpWire) Close() error {
+	_, dropped := w.Queue()
+	w.cfg.tally.dropped(dropped)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var errs []error
+	for _, s := range []*icmpSocket{w.v4, w.v6} {
+		if s != nil {
+			errs = append(errs, s.close())
+		}
+	}
+	w.v4, w.v6 = nil, nil
+	return errors.Join(errs...)
+}
+
+// openICMPSocket opens the best socket of a family that the configured mode permits.
+func openICMPSocket(cfg *SweeperConfig, v6 bool, sink func(Arrival)) (*icmpSocket, error) {
+	var raw error
+	if cfg.ICMP != ICMPDatagram {
+		s, err := newICMPSocket(cfg, v6, true, sink)
+		if err == nil || cfg.ICMP == ICMPRaw {
+			return s, err
+		}
+		raw = err
+	}
+	s, err := newICMPSocket(cfg, v6, false, sink)
+	if err != nil {
+		return nil, errors.Join(raw, err)
+	}
+	return s, nil
+}
+
+// ICMPModes says which kinds of ICMP socket can be had here, by trying.
+func ICMPModes() []ICMPSupport {
+	var modes []ICMPSupport
+	for _, mode := range []ICMPMode{ICMPRaw, ICMPDatagram} {
+		for _, v6 := range []bool{false, true} {
+			fd, err := icmpDescriptor(v6, mode == ICMPRaw)
+			if err == nil {
+				err = unix.Close(fd)
+			}
+			modes = append(modes, ICMPSupport{mode, v6, err})
+		}
+	}
+	return modes
+}
+
+// icmpDescriptor opens the bare socket.
+func icmpDescriptor(v6, raw bool) (int, error) {
+	family, protocol, kind := unix.AF_INET, unix.IPPROTO_ICMP, unix.SOCK_DGRAM
+	name := "ipv4"
+	if v6 {
+		family, protocol, name = unix.AF_INET6, unix.IPPROTO_ICMPV6, "ipv6"
+	}
+	mode := ICMPDatagram
+	if raw {
+		kind, mode = unix.SOCK_RAW, ICMPRaw
+	}
+	fd, err := unix.Socket(family, kind|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, protocol)
+	if err != nil {
+		hint := "net.ipv4.ping_group_range does not hold this group"
+		if raw {
+			hint = "CAP_NET_RAW is missing"
+		}
+		if !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.EACCES) {
+			hint = "the kernel lacks it"
+		}
+		return -1, fmt.Errorf("open %s %s icmp socket: %w (%s)", mode, name, err, hint)
+	}
+	return fd, nil
+}

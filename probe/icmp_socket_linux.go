@@ -1,0 +1,371 @@
+package probe
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/net/ipv4"
+	"golang.org/x/net/ipv6"
+	"golang.org/x/sys/unix"
+)
+
+// batchConn is what ipv4.PacketConn and ipv6.PacketConn share: recvmmsg and sendmmsg.
+type batchConn interface {
+	ReadBatch(ms []ipv4.Message, flags int) (int, error)
+	WriteBatch(ms []ipv4.Message, flags int) (int, error)
+}
+
+// icmpSocket is one socket and the goroutine that reads it.
+type icmpSocket struct {
+	cfg   *SweeperConfig
+	sink  func(Arrival)
+	v6    bool
+	raw   bool
+	echo  *echo
+	conn  net.PacketConn
+	fd    syscall.RawConn
+	batch batchConn
+	read  sync.WaitGroup
+
+	mu    sync.Mutex // guards the outgoing batch
+	out   []ipv4.Message
+	where []net.IP // the addresses in out, patched in place
+
+	errMu  sync.Mutex // guards the error queue's buffers
+	errBuf []byte
+	errOOB []byte
+
+	memMu   sync.Mutex // guards mem
+	mem     [9]uint32  // struct sk_meminfo: linux/sock_diag.h
+	readMem func(fd uintptr)
+}
+
+const (
+	wantedReceiveBuffer = 8 << 20 // about 10,000 replies
+	// A message must be read whole for its checksum to be verified.
+	largestMessage = 1536
+	// memReceived, memReceiveBuffer and memDropped are places in struct sk_meminfo.
+	memReceived, memReceiveBuffer, memDropped = 0, 1, 8
+)
+
+func newICMPSocket(cfg *SweeperConfig, v6, raw bool, sink func(Arrival)) (*icmpSocket, error) {
+	fd, err := icmpDescriptor(v6, raw)
+	if err != nil {
+		return nil, err
+	}
+	file := os.NewFile(uintptr(fd), "icmp")
+	defer file.Close()
+	id, err := icmpID(fd, v6, raw)
+	if err != nil {
+		return nil, err
+	}
+	s := &icmpSocket{cfg: cfg, sink: sink, v6: v6, raw: raw, echo: newEcho(v6, raw && !v6, id, cfg.Contact)}
+	if err := s.setOptions(fd); err != nil {
+		return nil, err
+	}
+	if s.conn, err = net.FilePacketConn(file); err != nil {
+		return nil, fmt.Errorf("open icmp socket: %w", err)
+	}
+	if err := s.wrap(); err != nil {
+		return nil, errors.Join(err, s.conn.Close())
+	}
+	s.prepare()
+	s.read.Add(1)
+	go s.receive()
+	return s, nil
+}
+
+// icmpID chooses the identifier of a raw socket, or has the kernel choose that of a datagram one.
+func icmpID(fd int, v6, raw bool) (uint16, error) {
+	if raw {
+		var b [2]byte
+		rand.Read(b[:]) // never fails
+		return binary.BigEndian.Uint16(b[:]), nil
+	}
+	var any unix.Sockaddr = &unix.SockaddrInet4{}
+	if v6 {
+		any = &unix.SockaddrInet6{}
+	}
+	if err := unix.Bind(fd, any); err != nil {
+		return 0, fmt.Errorf("bind icmp socket: %w", err)
+	}
+	name, err := unix.Getsockname(fd)
+	if err != nil {
+		return 0, fmt.Errorf("name icmp socket: %w", err)
+	}
+	switch name := name.(type) {
+	case *unix.SockaddrInet4:
+		return uint16(name.Port), nil
+	case *unix.SockaddrInet6:
+		return uint16(name.Port), nil
+	}
+	return 0, fmt.Errorf("name icmp socket: a name of type %T", name)
+}
+
+// setOptions sets the filter first, so that little foreign ICMP slips in before it.
+func (s *icmpSocket) setOptions(fd int) error {
+	if s.raw {
+		if err := setFilter(fd, s.v6, s.echo.id); err != nil {
+			return err
+		}
+	}
+	level, option := unix.IPPROTO_IP, unix.IP_RECVERR
+	if s.v6 {
+		level, option = unix.IPPROTO_IPV6, unix.IPV6_RECVERR
+	}
+	// Without it, a raw socket hides that a packet found no buffer: net/ipv4/raw.c.
+	if err := unix.SetsockoptInt(fd, level, option, 1); err != nil {
+		return fmt.Errorf("set icmp socket's error queue: %w", err)
+	}
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1); err != nil {
+		return fmt.Errorf("set icmp socket's time stamps: %w", err)
+	}
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, wantedReceiveBuffer) != nil {
+		// The kernel grants net.core.rmem_max at most; the sweep watches how full the buffer is.
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, wantedReceiveBuffer); err != nil {
+			return fmt.Errorf("set icmp socket's receive buffer: %w", err)
+		}
+	}
+	return nil
+}
+
+func (s *icmpSocket) wrap() error {
+	if s.v6 {
+		p := ipv6.NewPacketConn(s.conn)
+		s.batch = p
+		if s.raw {
+			var f ipv6.ICMPFilter
+			f.SetAll(true)
+			for kind := ipv6.ICMPType(unreachable6); kind <= ipv6.ICMPType(badParameters6); kind++ {
+				f.Accept(kind)
+			}
+			f.Accept(ipv6.ICMPTypeEchoReply)
+			if err := p.SetICMPFilter(&f); err != nil {
+				return fmt.Errorf("set icmp socket's filter: %w", err)
+			}
+		}
+	} else {
+		s.batch = ipv4.NewPacketConn(s.conn)
+	}
+	var err error
+	if s.fd, err = s.conn.(syscall.Conn).SyscallConn(); err != nil {
+		return fmt.Errorf("open icmp socket: %w", err)
+	}
+	return nil
+}
+
+// prepare allocates everything that sending needs.
+func (s *icmpSocket) prepare() {
+	s.out = make([]ipv4.Message, batchLimit)
+	s.where = make([]net.IP, batchLimit)
+	size := net.IPv4len
+	if s.v6 {
+		size = net.IPv6len
+	}
+	for i := range s.out {
+		s.where[i] = make(net.IP, size)
+		s.out[i].Buffers = [][]byte{append([]byte(nil), s.echo.request...)}
+		if s.raw {
+			s.out[i].Addr = &net.IPAddr{IP: s.where[i]}
+		} else {
+			s.out[i].Addr = &net.UDPAddr{IP: s.where[i]}
+		}
+	}
+	s.errBuf, s.errOOB = make([]byte, largestMessage), make([]byte, 512)
+	s.readMem = func(fd uintptr) {
+		size := uint32(unsafe.Sizeof(s.mem))
+		unix.Syscall6(unix.SYS_GETSOCKOPT, fd, unix.SOL_SOCKET, unix.SO_MEMINFO,
+			uintptr(unsafe.Pointer(&s.mem)), uintptr(unsafe.Pointer(&size)), 0)
+	}
+}
+
+// queue is the share of the receive buffer in use, and the packets that found none.
+func (s *icmpSocket) queue() (full float64, dropped uint64) {
+	s.memMu.Lock()
+	defer s.memMu.Unlock()
+	if s.fd.Control(s.readMem) != nil || s.mem[memReceiveBuffer] == 0 {
+		return 0, 0
+	}
+	return float64(s.mem[memReceived]) / float64(s.mem[memReceiveBuffer]), uint64(s.mem[memDropped])
+}
+
+// send sends packets of the socket's family, in batches.
+func (s *icmpSocket) send(packets []Packet) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(packets) > 0 {
+		n := min(len(packets), len(s.out))
+		s.sendBatch(packets[:n])
+		packets = packets[n:]
+	}
+}
+
+// surfacings is how often a failed send is repeated, because the error may be a remote one, about another packet, that
+// surfaced on it.
+const surfacings = 4
+
+func (s *icmpSocket) sendBatch(packets []Packet) {
+	for i := range packets {
+		packets[i].Err = nil
+		s.echo.write(s.out[i].Buffers[0], packets[i].Target, packets[i].Ticket)
+		setIP(s.where[i], packets[i].Target)
+	}
+	strikes := 0
+	for i := 0; i < len(packets); {
+		n, err := s.batch.WriteBatch(s.out[i:len(packets)], 0)
+		if n > 0 {
+			i += n
+			strikes = 0
+		}
+		if err == nil && i == len(packets) {
+			return
+		}
+		s.drainErrors()
+		if err == nil || n > 0 {
+			continue
+		}
+		if strikes++; strikes > surfacings || certain(err) {
+			packets[i].Err = err
+			i++
+			strikes = 0
+		}
+	}
+}
+
+// certain reports whether a send error can only be about the packet at hand: no remote error surfaces as these.
+func certain(err error) bool {
+	return passing(err) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.EINVAL) || errors.Is(err, net.ErrClosed)
+}
+
+func setIP(ip net.IP, a netip.Addr) {
+	if len(ip) == net.IPv4len {
+		b := a.As4()
+		copy(ip, b[:])
+		return
+	}
+	b := a.As16()
+	copy(ip, b[:])
+}
+
+func (s *icmpSocket) close() error {
+	err := s.conn.Close()
+	s.read.Wait()
+	return err
+}
+
+// receive reads until the socket is closed.
+func (s *icmpSocket) receive() {
+	defer s.read.Done()
+	in := make([]ipv4.Message, batchLimit)
+	for i := range in {
+		in[i].Buffers = [][]byte{make([]byte, largestMessage)}
+		in[i].OOB = make([]byte, 64)
+	}
+	var stamps stampClock
+	for failures := 0; ; {
+		n, err := s.batch.ReadBatch(in, 0)
+		if err != nil {
+			if errors.Is(err, net.ErrClosed) {
+				return
+			}
+			// An ICMP error surfaced: it waits in the queue.
+			s.drainErrors()
+			if failures++; failures > 1000 {
+				time.Sleep(time.Millisecond)
+			}
+			continue
+		}
+		failures = 0
+		stamps.read(time.Now())
+		for i := range in[:n] {
+			s.deliver(&in[i], &stamps)
+		}
+	}
+}
+
+// deliver parses a message and hands in what it proves.
+func (s *icmpSocket) deliver(m *ipv4.Message, stamps *stampClock) {
+	b, from, ok := s.message(m)
+	if !ok {
+		s.cfg.tally.mangled()
+		return
+	}
+	a, v := s.echo.parse(b, from, s.cfg.awaited)
+	s.settle(a, v, stamps.when(kernelStamp(m.OOB[:m.NN])))
+}
+
+func (s *icmpSocket) settle(a Arrival, v verdict, at time.Time) {
+	switch v {
+	case proven:
+		a.At = at
+		s.sink(a)
+	case forgery:
+		s.cfg.tally.forged()
+	case mangled:
+		s.cfg.tally.mangled()
+	}
+}
+
+// message is the ICMP part of what was read, and its source. IPv4 raw sockets deliver the IP header too.
+func (s *icmpSocket) message(m *ipv4.Message) (b []byte, from netip.Addr, ok bool) {
+	b = m.Buffers[0][:m.N]
+	if m.Flags&unix.MSG_TRUNC != 0 {
+		return nil, from, false
+	}
+	if s.raw && !s.v6 {
+		if len(b) < 20 {
+			return nil, from, false
+		}
+		n := int(b[0]&0x0f) * 4
+		if n < 20 || len(b) < n {
+			return nil, from, false
+		}
+		return b[n:], netip.AddrFrom4([4]byte(b[12:16])), true
+	}
+	switch a := m.Addr.(type) {
+	case *net.IPAddr:
+		from, ok = netip.AddrFromSlice(a.IP)
+	case *net.UDPAddr:
+		from, ok = netip.AddrFromSlice(a.IP)
+	}
+	return b, from.Unmap(), ok
+}
+
+// drainErrors empties the socket's error queue. A datagram socket learns of ICMP errors only there; a raw one reads them
+// as packets, with all they quote.
+func (s *icmpSocket) drainErrors() {
+	s.errMu.Lock()
+	defer s.errMu.Unlock()
+	s.fd.Control(func(fd uintptr) {
+		for {
+			n, oobn, _, about, err := unix.Recvmsg(int(fd), s.errBuf, s.errOOB, unix.MSG_ERRQUEUE|unix.MSG_DONTWAIT)
+			if err != nil {
+				return
+			}
+			if !s.raw {
+				s.queuedError(s.errBuf[:n], s.errOOB[:oobn], about)
+			}
+		}
+	})
+}
+
+// queuedError proves an entry of the error queue: the request as far as it was quoted, and whom it was sent to.
+func (s *icmpSocket) queuedError(quote, oob []byte, about unix.Sockaddr) {
+	origin, a, ok := extendedError(oob)
+	target, known := sockaddrIP(about)
+	if !ok || !known || origin == unix.SO_EE_ORIGIN_LOCAL || !s.echo.isError(a.Type) {
+		return
+	}
+	t, v := s.echo.proveInner(quote, target, s.cfg.awaited)
+	a.Ticket, a.Outcome = t, Unreachable
+	s.settle(a, v, time.Now())
+}

@@ -1,0 +1,54 @@
+package probe
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// Order is what one sweep is to probe.
+type Order struct {
+	Kind  Kind
+	Space Space // recorded as the round's
+	Aims  []Aim // one a protocol
+	Seed  uint64
+	Span  time.Duration // on the clock, whole milliseconds; 0: unpaced, as fast as completeness allows
+
+	// Usual says whether a silent service is asked again, as often as SweeperConfig.Retries says; nil: none is.
+	Usual func(a netip.Addr, p Protocol) bool
+
+	Vantage string // recorded
+}
+
+// ready is the order as it will be swept: aims by protocol, a span of whole milliseconds.
+func (o Order) ready() (Order, error) {
+	o.Aims = slices.Clone(o.Aims)
+	slices.SortFunc(o.Aims, func(a, b Aim) int { return a.Protocol.Compare(b.Protocol) })
+	o.Span = max(o.Span, 0).Truncate(time.Millisecond)
+	n := 0
+	for i, aim := range o.Aims {
+		if i > 0 && o.Aims[i-1].Protocol == aim.Protocol {
+			return o, fmt.Errorf("order a sweep: %s is aimed twice", aim.Protocol)
+		}
+		n += aim.Targets.Len()
+	}
+	if n == 0 {
+		return o, fmt.Errorf("order a sweep: nothing to probe")
+	}
+	if n > maxServices {
+		return o, fmt.Errorf("order a sweep: %d probes are more than the %d of one sweep", n, maxServices)
+	}
+	return o, nil
+}
+
+// families reports whether targets of a kind of protocol are IPv4 and IPv6.
+func (o *Order) families(kind protocolKind) (v4, v6 bool) {
+	for _, aim := range o.Aims {
+		if n := aim.Targets.Len(); aim.Protocol.kind == kind && n > 0 {
+			v4 = v4 || aim.Targets.Addr(0).Is4()
+			v6 = v6 || !aim.Targets.Addr(n-1).Is4()
+		}
+	}
+	return v4, v6
+}

@@ -1,0 +1,299 @@
+package probe
+
+import (
+	"context"
+	"iter"
+	"net/netip"
+	"slices"
+	"sort"
+	"sync"
+	"time"
+)
+
+// Sweep is one sweep under way, or over. Its methods may be called from any goroutine.
+type Sweep struct {
+	sweeper *Sweeper
+	id      uint32
+	order   Order
+	plan    *Plan
+	first   []int     // per aim, its first service; one more at the end
+	origin  time.Time // on the clock: the round's Start, a whole millisecond
+	base    time.Time // real: what the table's times count from
+	cancel  context.CancelFunc
+	sentAll chan struct{}
+	done    chan struct{}
+	wake    chan struct{} // asks the sending goroutine to look again
+
+	// Of the sending goroutine alone.
+	shots    iterShots
+	again    []attemptRef // retries to be sent
+	deferred []attemptRef // extras that wait for their block's allowance
+	pace     bucket       // how fast a backlog is worked off, on the clock
+	packets  [kindDNS + 1][]Packet
+	refs     [kindDNS + 1][]attemptRef
+	jammed   bool // the last batch found our buffers full for good
+	lastShot time.Time
+	doubted  int // how often an unpaced sweep has doubted its silent
+
+	mu                   sync.Mutex // guards what follows
+	table                []service
+	log                  []attemptRef // every attempt, in order of sending
+	expired              int          // log entries whose timeout has been looked at
+	forgotten            int          // log entries whose late window is over
+	oldest               int          // the first log entry that is its service's first attempt and undecided
+	resent               map[attemptRef]resend
+	notices              map[uint32]notice
+	counts               []aimCount // per aim
+	undecided            int
+	sentProbes, answered int
+	flood                *flood // unpaced sweeps only
+	sending              bool
+	end                  int32 // milliseconds after the start at which sending got as far as it did
+	slack                int64
+	decided              Instant // the latest watermark given out
+}
+
+// notice is an ICMP error about a probe.
+type notice struct {
+	kind, code uint8
+	from       netip.Addr
+	rtt        uint32
+}
+
+func newSweep(s *Sweeper, id uint32, o Order, cancel context.CancelFunc) *Sweep {
+	clock := s.cfg.Clock
+	now := clock.Now()
+	w := &Sweep{
+		sweeper: s, id: id, order: o, cancel: cancel,
+		plan:    NewPlan(o.Seed, o.Span, o.Aims),
+		origin:  now.Add(-time.Duration(now.Nanosecond()) % time.Millisecond),
+		base:    time.Now(),
+		sentAll: make(chan struct{}), done: make(chan struct{}), wake: make(chan struct{}, 1),
+		resent: map[attemptRef]resend{}, notices: map[uint32]notice{},
+		counts: make([]aimCount, len(o.Aims)), sending: true,
+	}
+	n := 0
+	for _, aim := range o.Aims {
+		w.first = append(w.first, n)
+		n += aim.Targets.Len()
+	}
+	w.first = append(w.first, n)
+	w.table = make([]service, n)
+	w.log = make([]attemptRef, 0, n)
+	w.undecided = n
+	w.decided = InstantOf(w.origin) - 1
+	if o.Span == 0 {
+		w.flood = newFlood()
+	} else {
+		perSecond := float64(n) / o.Span.Seconds()
+		burst := float64(perSecond * catchUpBurst.Seconds() * float64(clock.Scale()))
+		w.pace = newBucket(catchUpFactor*perSecond, max(catchUpMinBurst, burst), now)
+	}
+	return w
+}
+
+// iterShots walks a plan with a look at what comes next.
+type iterShots struct {
+	next Shot
+	more bool
+	pull func() (Shot, bool)
+	stop func()
+}
+
+func (i *iterShots) open(p *Plan) {
+	i.pull, i.stop = iter.Pull(p.Shots())
+	i.next, i.more = i.pull()
+}
+
+func (i *iterShots) advance() { i.next, i.more = i.pull() }
+
+// run sends, decides, and lingers for late replies until everything is over or ctx ends.
+func (w *Sweep) run(ctx context.Context) {
+	defer close(w.done)
+	defer w.sweeper.drop(w)
+	w.shots.open(w.plan)
+	defer w.shots.stop()
+	for ctx.Err() == nil && w.step(ctx) {
+	}
+	w.finish()
+	close(w.sentAll)
+	w.linger(ctx)
+	w.forget(time.Duration(1 << 62))
+}
+
+// step does what is due and sleeps until more is. It reports whether a probe is still undecided.
+func (w *Sweep) step(ctx context.Context) bool {
+	w.expire(time.Since(w.base))
+	w.forget(time.Since(w.base) - w.sweeper.cfg.LateWindow)
+	sent, wait := w.sendDue(ctx)
+	w.mu.Lock()
+	left := w.undecided
+	if sent == 0 && left > 0 {
+		wait = min(wait, w.untilTimeout(time.Since(w.base)))
+	}
+	w.mu.Unlock()
+	if left > 0 && sent == 0 {
+		w.sleep(ctx, wait)
+	}
+	return left > 0
+}
+
+// longestSleep bounds a wait whose end is not known.
+const longestSleep = time.Second
+
+// sleep waits for a while, or for a call, or for ctx.
+func (w *Sweep) sleep(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	timer := time.NewTimer(min(d, longestSleep))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-w.wake:
+	case <-timer.C:
+	}
+}
+
+// call wakes the sending goroutine.
+func (w *Sweep) call() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// untilTimeout is how long it takes until the next timeout is to be looked at.
+func (w *Sweep) untilTimeout(now time.Duration) time.Duration {
+	if w.expired == len(w.log) {
+		return longestSleep
+	}
+	return w.sentOf(w.log[w.expired]) + w.sweeper.cfg.Timeout - now
+}
+
+// finish ends sending: what is still undecided is unsent.
+func (w *Sweep) finish() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.sending = false
+	for i := range w.table {
+		if !w.table[i].decided() {
+			w.decide(i, Unsent)
+		}
+	}
+}
+
+// linger waits until no late reply counts any more.
+func (w *Sweep) linger(ctx context.Context) {
+	for ctx.Err() == nil {
+		w.mu.Lock()
+		wait := time.Duration(0)
+		if n := len(w.log); n > 0 && w.anySilent() {
+			wait = w.sentOf(w.log[n-1]) + w.sweeper.cfg.LateWindow - time.Since(w.base)
+		}
+		w.mu.Unlock()
+		if wait <= 0 {
+			return
+		}
+		w.sleep(ctx, wait)
+		w.forget(time.Since(w.base) - w.sweeper.cfg.LateWindow)
+	}
+}
+
+func (w *Sweep) anySilent() bool {
+	for i := range w.counts {
+		if c := &w.counts[i].outcomes; c[Timeout]+c[Unreachable] > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// forget tells the wires that attempts sent before a real time are awaited no more.
+func (w *Sweep) forget(before time.Duration) {
+	var old [kindDNS + 1][]Ticket
+	w.mu.Lock()
+	for ; w.forgotten < len(w.log); w.forgotten++ {
+		ref := w.log[w.forgotten]
+		if w.sentOf(ref) > before {
+			break
+		}
+		kind := w.protocol(ref.service()).kind
+		old[kind] = append(old[kind], makeTicket(w.id, ref.service(), ref.attempt()))
+	}
+	w.mu.Unlock()
+	for kind, tickets := range old {
+		if len(tickets) > 0 {
+			w.sweeper.wires[kind].Forget(tickets)
+		}
+	}
+}
+
+// Sent is closed when sending, retries included, has ended and every probe is decided but for late replies.
+func (w *Sweep) Sent() <-chan struct{} { return w.sentAll }
+
+// Done is closed when the late window is over too, or the context ended: Round is final.
+func (w *Sweep) Done() <-chan struct{} { return w.done }
+
+// Progress is the number of probes sent, planned and answered so far; retries do not count.
+func (w *Sweep) Progress() (sent, planned, answered int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.sentProbes, len(w.table), w.answered
+}
+
+func (w *Sweep) addStats(all map[Protocol]ProtocolStats) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i := range w.counts {
+		w.counts[i].addTo(all, w.order.Aims[i].Protocol)
+	}
+}
+
+// aimOf is the aim that a service belongs to.
+func (w *Sweep) aimOf(service int) int {
+	return sort.Search(len(w.order.Aims), func(k int) bool { return w.first[k+1] > service })
+}
+
+func (w *Sweep) protocol(service int) Protocol { return w.order.Aims[w.aimOf(service)].Protocol }
+
+func (w *Sweep) target(service int) netip.Addr {
+	aim := w.aimOf(service)
+	return w.order.Aims[aim].Targets.Addr(service - w.first[aim])
+}
+
+// sentOf is when an attempt was sent, in real time after the base.
+func (w *Sweep) sentOf(ref attemptRef) time.Duration {
+	if ref.attempt() == 0 {
+		return w.table[ref.service()].sent()
+	}
+	return w.resent[ref].sent
+}
+
+// offsetOf is when an attempt was sent, in milliseconds on the clock after the start.
+func (w *Sweep) offsetOf(ref attemptRef) int32 {
+	if ref.attempt() == 0 {
+		return w.table[ref.service()].offset
+	}
+	return w.resent[ref].offset
+}
+
+// tickets are those of every attempt made at a target, newest first.
+func (w *Sweep) tickets(target netip.Addr, p Protocol) []Ticket {
+	aim := slices.IndexFunc(w.order.Aims, func(a Aim) bool { return a.Protocol == p })
+	if aim < 0 {
+		return nil
+	}
+	i, ok := w.order.Aims[aim].Targets.Index(target)
+	if !ok {
+		return nil
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	service := w.first[aim] + i
+	var tickets []Ticket
+	for n := w.table[service].attempts() - 1; n >= 0; n-- {
+		tickets = append(tickets, makeTicket(w.id, service, n))
+	}
+	return tickets
+}

@@ -80,42 +80,42 @@ func (w *tcpWire) send(p Packet) error {
 	if len(w.free) == 0 {
 		return errWindow
 	}
-	fd, early, err := w.connect(p)
+	c, err := w.connect(p)
 	if err != nil {
 		return fmt.Errorf("connect to %s %s: %w", p.Target, p.Protocol, err)
 	}
 	slot := w.free[len(w.free)-1]
-	c := &w.conns[slot]
-	if err := w.poller.watch(fd, unix.EPOLLOUT, watchID{slot, c.use}); err != nil {
-		_ = unix.Close(fd)
+	c.use = w.conns[slot].use
+	if err := w.poller.watch(c.fd, unix.EPOLLOUT, watchID{slot, c.use}); err != nil {
+		_ = unix.Close(c.fd)
 		return fmt.Errorf("connect to %s %s: %w", p.Target, p.Protocol, err)
 	}
 	w.free = w.free[:len(w.free)-1]
-	*c = tcpConn{Packet: p, fd: fd, use: c.use, sent: time.Now(), early: early}
+	w.conns[slot] = c
 	w.byTicket[p.Ticket] = slot
 	w.ages.add(slot)
 	return nil
 }
 
-// connect begins one connect. early is what it said of the target at once.
-func (w *tcpWire) connect(p Packet) (fd int, early, err error) {
+// connect begins one connect.
+func (w *tcpWire) connect(p Packet) (tcpConn, error) {
 	sa, family := sockaddrOf(p.Target, p.Protocol.Port())
-	fd, err = unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP)
+	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP)
 	if err != nil {
-		return -1, nil, err
+		return tcpConn{}, err
 	}
-	if err := w.prepare(fd, p.Target.Is4()); err != nil {
-		_ = unix.Close(fd)
-		return -1, nil, err
-	}
-	switch err = unix.Connect(fd, sa); err {
-	case nil, unix.EINPROGRESS:
-		return fd, nil, nil
-	case unix.ECONNREFUSED:
-		return fd, err, nil
+	if err = w.prepare(fd, p.Target.Is4()); err == nil {
+		c := tcpConn{Packet: p, fd: fd, sent: time.Now()}
+		switch err = unix.Connect(fd, sa); err {
+		case nil, unix.EINPROGRESS:
+			return c, nil
+		case unix.ECONNREFUSED:
+			c.early = err
+			return c, nil
+		}
 	}
 	_ = unix.Close(fd)
-	return -1, nil, err
+	return tcpConn{}, err
 }
 
 // prepare sets a socket's options.
@@ -125,7 +125,7 @@ func (w *tcpWire) prepare(fd int, v4 bool) error {
 		// be six SYNs to every silent address. The user timeout ends them when the attempt is overdue.
 		unix.SetsockoptInt(fd, unix.SOL_TCP, unix.TCP_SYNCNT, 1),
 		unix.SetsockoptInt(fd, unix.SOL_TCP, unix.TCP_USER_TIMEOUT, int(w.timeout.Milliseconds())),
-		unix.SetsockoptInt(fd, unix.SOL_TCP, unix.TCP_QUICKACK, 0),                           // no ACK before our RST
+		unix.SetsockoptInt(fd, unix.SOL_TCP, unix.TCP_QUICKACK, 0),                         // no ACK before our RST
 		unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}), // RST, no TIME_WAIT
 		reportErrors(fd, v4),
 	)

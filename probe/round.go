@@ -1,10 +1,12 @@
 package probe
 
 import (
+	"cmp"
 	"fmt"
 	"iter"
 	"math/bits"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -140,4 +142,13 @@ func (p *Pass) Silent() iter.Seq[int32] {
 			}
 		}
 	}
+}
+
+// AccountsFor reports whether the target is among the answers or the unsent: whether it was anything but silent.
+func (p *Pass) AccountsFor(target int32) bool {
+	if _, unsent := slices.BinarySearch(p.Unsent, target); unsent {
+		return true
+	}
+	_, answered := slices.BinarySearchFunc(p.Answers, target, func(a Answer, t int32) int { return cmp.Compare(a.Target, t) })
+	return answered
 }

@@ -1,0 +1,122 @@
+package outage
+
+import (
+	"net/netip"
+
+	"brownout/probe"
+)
+
+// area is a prefix, or one protocol of a block, whose run of silence since its last life is weighed.
+type area struct {
+	Prefix netip.Prefix  // zero for the space and for protocols
+	Lived  probe.Instant // send time of the last answered probe; 0: none
+	Run    []silence     // since then, in the order seen; the oldest of a long run are dropped
+	Weight int64         // micro-nats against "up" in the whole run
+	First  probe.Instant // send time of the run's first silence
+	Sure   probe.Instant // when the weight reached certain; 0: not yet
+	Relit  Interval      // when the latest run of certain silence ended
+
+	Usual int // addresses that usually answer
+}
+
+// silence is an expected reply that did not come.
+type silence struct {
+	From, To probe.Instant // bounds of its send time
+	Host     int32
+	Weight   int64 // micro-nats against "up", given what was silent before
+	Alone    int64 // the same, given nothing
+}
+
+const longestRun = 64
+
+// dark adds a silence. One sent before the last life says nothing of the time since.
+func (a *area) dark(s silence, slack int64) {
+	if s.From <= a.Lived {
+		return
+	}
+	if len(a.Run) == 0 {
+		a.First = s.From
+	}
+	if len(a.Run) == longestRun {
+		copy(a.Run, a.Run[longestRun/2:])
+		a.Run = a.Run[:longestRun/2]
+	}
+	a.Run = append(a.Run, s)
+	a.Weight += s.Weight
+	if a.Sure == 0 && a.Weight >= certain {
+		a.Sure = s.To.Add(slack)
+	}
+}
+
+// lit adds life of a probe sent at from that arrived at arrived.
+func (a *area) lit(from, arrived probe.Instant, slack int64) {
+	if from < a.Lived {
+		return
+	}
+	if a.Sure != 0 {
+		a.Relit = Interval{Earliest: a.darkUntil(from), Latest: arrived}
+		last := a.Relit.Earliest
+		for _, s := range a.Run {
+			if s.From <= from {
+				last = max(last, s.From)
+			}
+		}
+		a.Relit.At = last + (max(from, last)-last)/2
+	}
+	a.Lived = from
+	rest := a.Run
+	a.Run, a.Weight, a.First, a.Sure = a.Run[:0], 0, 0, 0
+	for _, s := range rest {
+		a.dark(s, slack)
+	}
+}
+
+// darkUntil walks back from a reply to the silence before which the area cannot have been up again.
+func (a *area) darkUntil(reply probe.Instant) probe.Instant {
+	var sum int64
+	for i := len(a.Run) - 1; i >= 0; i-- {
+		s := &a.Run[i]
+		if s.From > reply || heardLater(a.Run[i+1:], s.Host) {
+			continue
+		}
+		if sum += s.Alone; sum >= certain {
+			return s.From
+		}
+	}
+	return a.First
+}
+
+func heardLater(run []silence, host int32) bool {
+	for i := range run {
+		if run[i].Host == host {
+			return true
+		}
+	}
+	return false
+}
+
+// weightBefore is the odds of the part of the run that was sent before a moment.
+func (a *area) weightBefore(t probe.Instant) int64 {
+	sum := a.Weight
+	for i := range a.Run {
+		if a.Run[i].From >= t {
+			sum -= a.Run[i].Weight
+		}
+	}
+	return sum
+}
+
+// start bounds when the run of silence began.
+func (a *area) start() Interval {
+	in := Interval{Earliest: a.Lived, At: a.First, Latest: a.Sure}
+	if a.Lived != 0 {
+		in.At = a.Lived + (a.First-a.Lived)/2
+	} else {
+		in.Earliest = a.First
+	}
+	if in.Latest == 0 && len(a.Run) > 0 {
+		in.Latest = a.Run[len(a.Run)-1].To
+	}
+	in.Latest = max(in.Latest, in.At)
+	return in
+}

@@ -1,0 +1,279 @@
+package outage
+
+import (
+	"net/netip"
+	"slices"
+
+	"brownout/probe"
+)
+
+// block is a part of the space with a verdict of its own. Its run of silence is in the area of the same index.
+type block struct {
+	Name       string
+	Prefix     netip.Prefix // zero: the space
+	Index      int32
+	Targets    int
+	ByProtocol []protocolArea
+
+	State      State // apart from times unseen
+	Since      probe.Instant
+	Reason     string
+	Rounds     int   // full rounds learned from
+	Observable bool  // as of the last full round
+	Expected   int64 // millionths of addresses
+	Usual      int   // addresses that usually answer
+	Responsive int   // addresses that answered in the last full round
+	Before     int64 // millionths: the response rate while all was well
+
+	Suspect probe.Instant // since when "up" is doubted; 0: it is not
+	Asked   int           // confirmations since the last full round
+	AskedAt probe.Instant
+	Loss    lossTest
+
+	Open     *record         // the outage under way
+	Last     *record         // the one before
+	Starts   []probe.Instant // of the outages of the last hours
+	Unstable probe.Instant   // since when the block flaps; 0: it does not
+	Filtered []uint32        // protocols that are dark while others answer
+}
+
+type protocolArea struct {
+	Code uint32
+	Area area
+}
+
+func (b *block) byProtocol(code uint32) *area {
+	for i := range b.ByProtocol {
+		if b.ByProtocol[i].Code == code {
+			return &b.ByProtocol[i].Area
+		}
+	}
+	b.ByProtocol = append(b.ByProtocol, protocolArea{Code: code})
+	return &b.ByProtocol[len(b.ByProtocol)-1].Area
+}
+
+// judged reports whether the block has a verdict at all.
+func (b *block) judged() bool { return b.State != Learning && b.State != Unobservable }
+
+// calm reports whether what the block does now may be learned as usual.
+func (b *block) calm() bool { return b.State <= Up && b.Suspect == 0 }
+
+// needs is the least number of usual addresses for a verdict.
+const (
+	usualForDark    = 3 // in a prefix
+	usualForPartial = 5 // in a block
+	hostsForBlock   = 3 // with a baseline, for a block to be observable
+)
+
+// Cadence of doubts, in milliseconds.
+const (
+	totalSilence   = 60_000 // of a total outage, or two rounds
+	betweenAsks    = 60_000
+	asksPerRound   = 4
+	unstableWindow = 6 * 3600_000
+	unstableCount  = 3
+)
+
+// doubt looks at a block after a silence: it may be dark, or it may be worth asking again.
+func (d *Detector) doubt(b *block, h *host, seen probe.Instant) {
+	if !b.judged() {
+		return
+	}
+	a := &d.Areas[b.Index]
+	if b.State != Total && d.isDark(b, a, seen) {
+		d.darken(b, a, seen)
+		return
+	}
+	if a.Weight < certain && b.State != Up {
+		return
+	}
+	if b.State == Total || b.State == Unknown || !d.suspicious(b, h) {
+		return
+	}
+	if b.Suspect == 0 {
+		b.Suspect = seen
+	}
+	d.ask(b, seen)
+}
+
+func (d *Detector) suspicious(b *block, h *host) bool {
+	if _, odds := b.Loss.worst(); odds >= certain {
+		return true
+	}
+	return slices.ContainsFunc(h.Areas, func(i int32) bool {
+		a := &d.Areas[i]
+		return a.Weight >= certain && (i == b.Index || a.Usual >= usualForDark)
+	})
+}
+
+// ask requests a confirmation, not more often than is polite.
+func (d *Detector) ask(b *block, seen probe.Instant) {
+	if b.Asked >= asksPerRound || b.Asked > 0 && seen < b.AskedAt.Add(betweenAsks) {
+		return
+	}
+	b.Asked++
+	b.AskedAt = seen
+	d.findings.Confirm = true
+}
+
+// isDark reports whether the odds are decisive that the block has been dark for long enough, and all of it.
+func (d *Detector) isDark(b *block, a *area, seen probe.Instant) bool {
+	long := int64(totalSilence)
+	if d.MedianGap > 0 {
+		long = min(long, 2*d.MedianGap)
+	}
+	return (b.Observable || b.Open != nil) && a.Weight >= decisive && int64(seen-a.First) >= long &&
+		d.askedAll(b, a.First) && !d.explained(b)
+}
+
+// askedAll reports whether enough of the block's addresses have been silent since a moment that no part of it can be
+// thought to answer: all that usually do, or so many that life in a fifth of them would have shown.
+func (d *Detector) askedAll(b *block, since probe.Instant) bool {
+	const enough = 31 // 0.8^31 < 1/1000
+	usual := b.Usual >= hostsForBlock
+	silent, all := 0, 0
+	for i := range d.Hosts {
+		h := &d.Hosts[i]
+		if !b.holds(h) || (usual && !h.Usual) || h.Expected == 0 {
+			continue
+		}
+		all++
+		if h.Silent && h.SilentAt >= since {
+			silent++
+		}
+	}
+	return silent == all || silent >= enough
+}
+
+func (b *block) holds(h *host) bool { return b.Index == 0 || h.Block == b.Index }
+
+// explained reports whether protocols that are filtered in the whole space explain a block's silence.
+func (d *Detector) explained(b *block) bool {
+	if b.Index == 0 {
+		return false
+	}
+	dark := d.darkProtocols(&d.Parts[0])
+	return len(dark) > 0 && d.onlyBy(d.Areas[b.Index].Prefix, dark)
+}
+
+// onlyBy reports whether all that usually answers in a prefix does so by the given protocols.
+func (d *Detector) onlyBy(p netip.Prefix, codes []uint32) bool {
+	for i := range d.Services {
+		s := &d.Services[i]
+		if s.Reliable && s.Expected >= million/2 && p.Contains(d.Hosts[s.Host].Addr) && !slices.Contains(codes, s.Code) {
+			return false
+		}
+	}
+	return true
+}
+
+// darken declares a block dark.
+func (d *Detector) darken(b *block, a *area, seen probe.Instant) {
+	start := d.afterLast(b, a.start())
+	if d.Unverified {
+		if b.State != Unknown {
+			d.move(b, Unknown, start.At, seen, reasonUnverified)
+		}
+		return
+	}
+	for i := range d.Hosts {
+		if h := &d.Hosts[i]; b.holds(h) {
+			d.forgetAnswers(h)
+		}
+	}
+	d.enter(b, Total, start, seen)
+	d.move(b, Total, start.At, seen, "")
+	if b.Index != 0 {
+		d.darkenSpace(seen)
+	}
+}
+
+// darkenSpace makes the space at least partial when a block of it is total. While nothing else has lived since, it waits
+// for two rounds: the space may prove to be total itself.
+func (d *Detector) darkenSpace(seen probe.Instant) {
+	space := &d.Parts[0]
+	if space.State != Up || space.Usual < usualForPartial {
+		return
+	}
+	for i := 1; i < len(d.Parts); i++ {
+		b := &d.Parts[i]
+		if b.State != Total || d.Areas[0].Lived < d.Areas[i].First && int64(seen-b.Since) < 2*d.MedianGap {
+			continue
+		}
+		d.openDark(space, []netip.Prefix{b.Prefix}, seen)
+		return
+	}
+}
+
+func (d *Detector) forgetAnswers(h *host) {
+	h.Answers = false
+	for _, i := range h.Services {
+		d.Services[i].Answers = false
+	}
+}
+
+// revive looks at a block after life in it.
+func (d *Detector) revive(b *block, h *host, e *event) {
+	a := &d.Areas[b.Index]
+	if b.State == Unknown {
+		d.move(b, Up, a.Relit.At, e.Seen, "")
+		b.Loss.reset()
+		return
+	}
+	if b.State != Total {
+		return
+	}
+	dark := b.Open.Phases[len(b.Open.Phases)-1].Start
+	if e.from <= dark.Latest {
+		return
+	}
+	b.Loss.reset()
+	// Of one host that lives we know only when it was last silent; of a block that is back, more.
+	silent := max(dark.At, min(h.SilentAt, e.from))
+	life := Interval{Earliest: silent, At: silent + (e.from-silent)/2, Latest: e.arrived}
+	d.enter(b, Partial, life, e.Seen)
+	b.Open.Cause, b.Open.Back = causeReturn, a.Relit
+	if a.Relit.At < dark.At {
+		b.Open.Back = life
+	}
+	d.move(b, Partial, life.At, e.Seen, "")
+	d.ask(b, e.Seen)
+}
+
+// afterLast keeps an outage's start out of the one before.
+func (d *Detector) afterLast(b *block, start Interval) Interval {
+	if b.Last != nil && b.Last.End != nil {
+		end := b.Last.End.At
+		start.Earliest, start.At, start.Latest = max(start.Earliest, end), max(start.At, end), max(start.Latest, end)
+	}
+	return start
+}
+
+// move says a block's state from since on.
+func (d *Detector) move(b *block, s State, since, declared probe.Instant, reason string) {
+	b.State, b.Since, b.Reason = s, since, reason
+	d.say(b, since, declared)
+}
+
+// say repeats a block's state from since on, with the times unseen in between.
+func (d *Detector) say(b *block, since, declared probe.Instant) {
+	add := func(s State, at probe.Instant, reason string) {
+		d.findings.Changes = append(d.findings.Changes, Change{Block: b.Name, State: s, Since: at, DeclaredAt: declared, Reason: reason})
+	}
+	if !d.unseenAt(since) {
+		add(b.State, since, b.Reason)
+	}
+	for _, u := range d.Unseen {
+		if u.To != 0 && u.To <= since {
+			continue
+		}
+		add(Unknown, max(u.From, since), u.Reason)
+		if u.To != 0 {
+			add(b.State, u.To, b.Reason)
+		}
+	}
+}
+
+func (d *Detector) unseenAt(t probe.Instant) bool {
+	return slices.ContainsFunc(d.Unseen, func(u Unseen) bool { return u.From <= t && (u.To == 0 || t < u.To) })
+}

@@ -1,0 +1,175 @@
+package outage
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"net/netip"
+	"slices"
+
+	"brownout/probe"
+)
+
+// EndOfTime advances a detector over everything it was given.
+const EndOfTime = probe.Instant(math.MaxInt64)
+
+// Detector judges rounds. It is not safe for concurrent use.
+type Detector struct {
+	memory
+	space    probe.Space
+	lines    []*line
+	services map[serviceKey]int32
+	hosts    map[netip.Addr]int32
+	areas    map[netip.Prefix]int32
+	findings Findings
+}
+
+// memory is what a Detector must not forget between two runs. Its fields are exported for encoding/gob.
+type memory struct {
+	Prefixes  []netip.Prefix // of the space
+	BlockBits int
+	Judged    probe.Instant // everything seen before has been judged
+	Distrust  bool          // rounds came whose seeds belong to another plan
+
+	Hosts     []host
+	Services  []service
+	Areas     []area // the blocks' first, in their order
+	Parts     []block
+	Protocols []protocol
+
+	Starts      []probe.Instant // of the last full rounds, oldest first
+	MedianGap   int64           // milliseconds from one of them to the next; 0: not known yet
+	Covered     probe.Instant   // the end of what was observed
+	Unseen      []Unseen        // the latest times of which we know nothing
+	Blind       int             // windows under way in which our own sight is bad
+	LastSilence probe.Instant   // send time of the latest expected reply that did not come
+	SilentHost  int32           // and whose; -1: nobody's
+	Lives       []probe.Instant // send times of the latest replies
+	FastRTT     uint32          // microseconds: of the fastest service with a history
+	MiddleboxAt probe.Instant   // when a reply last came faster than the path allows
+
+	// Of the line that began last.
+	Unverified bool // the vantage has too few references
+	Slack      int64
+	TimeoutMS  int64
+}
+
+// protocol is what is remembered of one.
+type protocol struct {
+	Code   uint32
+	N      int64 // full rounds, forgotten like a service's
+	Active bool  // in the latest full round
+}
+
+// Unseen is a time in which we did not look, or could not trust what we saw.
+type Unseen struct {
+	From, To probe.Instant // To is 0 while it lasts
+	Reason   string
+}
+
+type serviceKey struct {
+	addr     netip.Addr
+	protocol probe.Protocol
+}
+
+// New makes a detector that has seen nothing.
+func New(cfg Config) *Detector {
+	d := &Detector{memory: memory{BlockBits: cmp.Or(cfg.BlockBits, 24), SilentHost: -1}}
+	d.index()
+	return d
+}
+
+func (d *Detector) index() {
+	d.services = make(map[serviceKey]int32, len(d.Services))
+	d.hosts = make(map[netip.Addr]int32, len(d.Hosts))
+	d.areas = make(map[netip.Prefix]int32, len(d.Areas))
+	for i := range d.Hosts {
+		d.hosts[d.Hosts[i].Addr] = int32(i)
+	}
+	for i := range d.Services {
+		s := &d.Services[i]
+		d.services[serviceKey{d.Hosts[s.Host].Addr, s.protocol()}] = int32(i)
+	}
+	for i := range d.Areas {
+		if d.Areas[i].Prefix.IsValid() {
+			d.areas[d.Areas[i].Prefix] = int32(i)
+		}
+	}
+}
+
+// Cursor is the moment before which everything has been judged.
+func (d *Detector) Cursor() probe.Instant { return d.Judged }
+
+// Put adds a round, or replaces the round so far of the same start, kind, vantage and seed. What was judged of it must not
+// change. Rounds come in order of their start.
+func (d *Detector) Put(r *probe.Round) error {
+	if r.Space.Len() == 0 {
+		return fmt.Errorf("round of %v: its space is empty", r.Start)
+	}
+	l := d.expand(r)
+	for l.next < len(l.events) && l.events[l.next].Seen < d.Judged {
+		l.next++
+	}
+	for i, old := range d.lines {
+		if sameRound(old.round, r) {
+			d.lines[i] = l
+			return nil
+		}
+	}
+	d.lines = append(d.lines, l)
+	return nil
+}
+
+func sameRound(a, b *probe.Round) bool {
+	return a.Seeded && b.Seeded && a.Seed == b.Seed && a.Start == b.Start && a.Kind == b.Kind && a.Vantage == b.Vantage
+}
+
+// Advance judges everything seen before until. It does nothing where until is not after the cursor.
+func (d *Detector) Advance(until probe.Instant) Findings {
+	for {
+		l := d.earliest()
+		if l == nil || l.events[l.next].Seen >= until {
+			break
+		}
+		e := &l.events[l.next]
+		l.next++
+		d.judge(l, e)
+	}
+	d.lines = slices.DeleteFunc(d.lines, func(l *line) bool { return l.next == len(l.events) && l.events[l.next-1].Seen < until })
+	if until != EndOfTime {
+		d.Judged = max(d.Judged, until)
+	}
+	out := d.findings
+	out.Judged = d.Judged
+	d.findings = Findings{}
+	return out
+}
+
+// earliest is the line with the next event.
+func (d *Detector) earliest() *line {
+	var first *line
+	for _, l := range d.lines {
+		if l.next == len(l.events) {
+			continue
+		}
+		if first == nil || l.compare(&l.events[l.next], &first.events[first.next], first) < 0 {
+			first = l
+		}
+	}
+	return first
+}
+
+func (d *Detector) judge(l *line, e *event) {
+	switch e.rank {
+	case begins:
+		d.begin(l.round)
+	case turnsBad:
+		d.turnBad(e.Seen)
+	case turnsGood:
+		d.turnGood(e.Seen)
+	case observes:
+		d.observe(l.round, e)
+	case ends:
+		d.end(l.round, e.Seen)
+	}
+}

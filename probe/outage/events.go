@@ -1,0 +1,188 @@
+package outage
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+
+	"brownout/probe"
+)
+
+// line is a round whose observations have not all been judged.
+type line struct {
+	round  *probe.Round
+	events []event // in order; the first next of them have been judged
+	next   int
+}
+
+// event is what the detector sees at one moment: a line that begins, one observation, a window that ends, a line that
+// ends.
+type event struct {
+	Seen     probe.Instant
+	rank     rank
+	pass     int32
+	target   int32
+	addr     netip.Addr
+	outcome  probe.Outcome
+	from, to probe.Instant // bounds of the send time
+	arrived  probe.Instant // of life
+	rtt      uint32
+}
+
+// rank orders what is seen in the same millisecond.
+type rank uint8
+
+const (
+	begins rank = iota
+	turnsBad
+	observes
+	turnsGood
+	ends
+)
+
+func (l *line) compare(a, b *event, other *line) int {
+	return cmp.Or(
+		cmp.Compare(a.Seen, b.Seen),
+		cmp.Compare(a.rank, b.rank),
+		cmp.Compare(l.round.Start, other.round.Start),
+		cmp.Compare(l.round.Kind, other.round.Kind),
+		cmp.Compare(a.pass, b.pass),
+		cmp.Compare(a.target, b.target),
+		cmp.Compare(a.from, b.from),
+	)
+}
+
+// expand lists what the detector sees of a round, in order. Of the silent only the services known before the round began
+// are listed: a service that never answered is silent to nobody.
+func (d *Detector) expand(r *probe.Round) *line {
+	l := &line{round: r}
+	l.events = append(l.events, event{Seen: r.Start, rank: begins})
+	for _, w := range badWindows(r) {
+		l.events = append(l.events,
+			event{Seen: r.Start.Add(w.From), rank: turnsBad},
+			event{Seen: r.Start.Add(w.To), rank: turnsGood})
+	}
+	var plan *probe.Plan
+	if r.Seeded {
+		plan = r.Plan()
+		if d.Distrust = d.Distrust || contradicts(r, plan); d.Distrust {
+			plan = nil
+		}
+	}
+	for i := range r.Passes {
+		d.expandAnswers(l, i)
+		d.expandSilence(l, i, plan)
+	}
+	l.events = append(l.events, event{Seen: r.End.Add(r.TimeoutMS()), rank: ends})
+	slices.SortFunc(l.events, func(a, b event) int { return l.compare(&a, &b, l) })
+	return l
+}
+
+func badWindows(r *probe.Round) []probe.Window {
+	if !r.VantageOK {
+		return []probe.Window{{From: 0, To: int64(r.End-r.Start) + r.TimeoutMS()}}
+	}
+	return r.VantageBad
+}
+
+// contradicts reports whether a probe was sent before the plan had it: then the seed belongs to another arrangement.
+func contradicts(r *probe.Round, plan *probe.Plan) bool {
+	for i := range r.Passes {
+		for k := range r.Passes[i].Answers {
+			a := &r.Passes[i].Answers[k]
+			planned := plan.Offset(i, int(a.Target)).Milliseconds()
+			if a.Offset != probe.UnknownOffset && int64(a.Offset)+probe.PlanTolerance.Milliseconds() < planned {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (d *Detector) expandAnswers(l *line, pass int) {
+	r, p := l.round, &l.round.Passes[pass]
+	for k := range p.Answers {
+		a := &p.Answers[k]
+		e := event{pass: int32(pass), target: a.Target, addr: p.Targets.Addr(int(a.Target)), rank: observes, outcome: a.Outcome, rtt: a.RTT}
+		if !a.Outcome.Life() {
+			if d.knownBefore(e.addr, p.Protocol, r.Start) {
+				e.from, e.to = bounds(r, a.Offset)
+				e.Seen = e.to.Add(r.TimeoutMS())
+				l.events = append(l.events, e)
+			}
+			continue
+		}
+		e.from, e.to = bounds(r, a.Offset)
+		e.arrived = e.to.Add(r.RTTMS(a))
+		e.Seen = e.arrived
+		if a.Outcome == probe.Late {
+			e.Seen = max(e.Seen, e.to.Add(r.TimeoutMS()+1))
+			d.expandTimeoutOfLate(l, e, a, p.Protocol)
+		}
+		l.events = append(l.events, e)
+	}
+}
+
+// expandTimeoutOfLate lists the silence that a late reply was before it came.
+func (d *Detector) expandTimeoutOfLate(l *line, e event, a *probe.Answer, p probe.Protocol) {
+	if !d.knownBefore(e.addr, p, l.round.Start) {
+		return
+	}
+	first := a.Offset
+	if a.First != probe.UnknownOffset {
+		first = a.First
+	}
+	e.outcome, e.rtt = probe.Timeout, 0
+	e.from, e.to = bounds(l.round, first)
+	e.Seen = e.to.Add(l.round.TimeoutMS())
+	l.events = append(l.events, e)
+}
+
+func (d *Detector) expandSilence(l *line, pass int, plan *probe.Plan) {
+	r, p := l.round, &l.round.Passes[pass]
+	if len(p.SilentMS) > 0 {
+		k := 0
+		for target := range p.Silent() {
+			addr := p.Targets.Addr(int(target))
+			if d.knownBefore(addr, p.Protocol, r.Start) {
+				from, to := bounds(r, p.SilentMS[k])
+				l.silence(pass, target, addr, from, to)
+			}
+			k++
+		}
+		return
+	}
+	for i := range d.Services {
+		s := &d.Services[i]
+		addr := d.Hosts[s.Host].Addr
+		if s.Code != p.Protocol.Code() || s.Known >= r.Start {
+			continue
+		}
+		k, ok := p.Targets.Index(addr)
+		if !ok || p.AccountsFor(int32(k)) {
+			continue
+		}
+		from, to := r.Start, r.End
+		if plan != nil {
+			from = r.Start.Add(plan.Offset(pass, k).Milliseconds())
+			to = from.Add(probe.PlanTolerance.Milliseconds())
+		}
+		l.silence(pass, int32(k), addr, from, to)
+	}
+}
+
+func (l *line) silence(pass int, target int32, addr netip.Addr, from, to probe.Instant) {
+	l.events = append(l.events, event{
+		Seen: to.Add(l.round.TimeoutMS()), rank: observes, pass: int32(pass), target: target, addr: addr,
+		outcome: probe.Timeout, from: from, to: to,
+	})
+}
+
+// bounds is the send time of an attempt, or the round's where it is unknown.
+func bounds(r *probe.Round, offset int32) (from, to probe.Instant) {
+	if offset == probe.UnknownOffset {
+		return r.Start, r.End
+	}
+	at := r.Start.Add(int64(offset))
+	return at, at
+}

@@ -1,0 +1,62 @@
+package outage
+
+import "math/bits"
+
+// Evidence is counted in micro-nats, millionths of a natural logarithm of odds, and probabilities in millionths: integers,
+// so that every machine decides alike.
+
+const million = 1_000_000
+
+// The odds that decide.
+var (
+	certain  = weight(1_000) // 1,000:1: silence is all but certain; also the odds at which a confirmation is asked for
+	decisive = 3 * weight(10_000)
+)
+
+// decisive is 1e6:1. For total it stands alone. For partial it is DESIGN's 1,000:1 after a prior of 1:1,000 against, which
+// the many prefixes and moments that are tested take up.
+
+// weight is -ln(p), of a probability in millionths, in micro-nats.
+func weight(ppm int64) int64 {
+	const microLn2 = 693147
+	return (log2(million) - log2(uint64(max(ppm, 1)))) * microLn2 >> logBits
+}
+
+const logBits = 20
+
+// log2 is the binary logarithm of x >= 1 in units of 2^-20, by repeated squaring.
+func log2(x uint64) int64 {
+	whole := bits.Len64(x) - 1
+	m := x << (63 - whole) >> 32 // in [2^31, 2^32)
+	out := int64(whole) << logBits
+	for bit := int64(1) << (logBits - 1); bit > 0; bit >>= 1 {
+		if m = m * m >> 31; m >= 1<<32 {
+			m >>= 1
+			out += bit
+		}
+	}
+	return out
+}
+
+// decay is 2^(-age/half) in millionths, linear between the powers.
+func decay(age, half int64) int64 {
+	age = max(age, 0)
+	n := age / half
+	if n >= 20 {
+		return 0
+	}
+	at := int64(million) >> n
+	return at - at*(age%half)/(2*half)
+}
+
+// Correlated loss, in milliseconds: a silence soon after another one is little news.
+const (
+	hostBurst     = 41_589         // half-life of a burst of loss on a host's own path: mean 60 s
+	pathBurst     = 2_079          // and on the path to all: mean 3 s
+	pathLoss      = 300_000        // the chance, in millionths, that a silence right after another host's is that path's
+	leastSilence  = 10_000         // no single silence is rarer than 1 % while its block is up
+	mostSilence   = 999_000        // nor more certain than this
+	forgetting    = 512            // rounds: the memory of a service's availability
+	counted       = int64(1) << 16 // one observation in the fixed-point counts
+	learnedRounds = 12
+)

@@ -1,0 +1,132 @@
+package outage
+
+import (
+	"net/netip"
+
+	"brownout/probe"
+)
+
+// host is an address that has answered at least once.
+type host struct {
+	Addr     netip.Addr
+	Block    int32   // index of its own block; 0 where the space is the only one
+	Areas    []int32 // the prefixes that hold it, from the space down
+	Services []int32
+	Silent   bool          // its last observation was a silence
+	SilentAt probe.Instant // send time of that silence
+	Answers  bool          // in the latest observation of at least one service
+	Known    probe.Instant // when it was first seen to live
+
+	Expected int64 // millionths: its chance to answer a round by any service
+	Usual    bool
+}
+
+// service is one protocol of a host. Its counts forget: they are sums over full rounds while its block was up, weighted
+// by (1 - 1/forgetting) per round, in units of 1/counted.
+type service struct {
+	Host  int32
+	Code  uint32 // of its protocol
+	Known probe.Instant
+
+	N, Life            int64 // rounds, and those with life
+	AfterLifeN         int64 // rounds that followed life of the host
+	AfterLifeSilent    int64 // and were silent
+	AfterSilenceN      int64
+	AfterSilenceSilent int64
+
+	Answers  bool   // in its latest observation
+	FastRTT  uint32 // microseconds: the fastest of late, drifting up slowly
+	RTTs     uint32 // how many FastRTT stands on
+	Fresh    trial  // of the full round under way
+	Held     trial  // of the one before: learned once the block proves to have been up
+	Reliable bool   // has a baseline
+	Expected int64  // millionths: availability
+}
+
+func (s *service) protocol() probe.Protocol {
+	p, _ := probe.ProtocolOf(s.Code) // the code came from a protocol
+	return p
+}
+
+// trial is what a full round said of a service, and after what.
+type trial uint8
+
+const (
+	noTrial trial = iota
+	lifeAfterLife
+	silenceAfterLife
+	lifeAfterSilence
+	silenceAfterSilence
+)
+
+func trialOf(life, afterSilence bool) trial {
+	t := lifeAfterLife
+	if !life {
+		t = silenceAfterLife
+	}
+	if afterSilence {
+		t += lifeAfterSilence - lifeAfterLife
+	}
+	return t
+}
+
+// learn counts a trial.
+func (s *service) learn(t trial) {
+	if t == noTrial {
+		return
+	}
+	life := t == lifeAfterLife || t == lifeAfterSilence
+	s.N = forget(s.N) + counted
+	s.Life = forget(s.Life)
+	if life {
+		s.Life += counted
+	}
+	n, silent := &s.AfterLifeN, &s.AfterLifeSilent
+	if t >= lifeAfterSilence {
+		n, silent = &s.AfterSilenceN, &s.AfterSilenceSilent
+	}
+	*n, *silent = forget(*n)+counted, forget(*silent)
+	if !life {
+		*silent += counted
+	}
+}
+
+func forget(n int64) int64 { return n - n/forgetting }
+
+// availability is the chance, in millionths, that the service answers a round: the mean of a Beta distribution with
+// Jeffreys' prior.
+func (s *service) availability() int64 {
+	return (s.Life + counted/2) * million / (s.N + counted)
+}
+
+// hasBaseline tells a service that answers now and then from one that answered once by chance.
+func (s *service) hasBaseline() bool {
+	return s.Life >= 3*counted/2 && s.availability() >= leastSilence
+}
+
+// silenceAfterLife is the chance in millionths that the service is silent though its block is up and its host just lived.
+func (s *service) silenceAfterLife() int64 {
+	prior := million - s.Expected
+	return (s.AfterLifeSilent*million + 2*counted*prior) / (s.AfterLifeN + 2*counted)
+}
+
+// silenceAfterSilence is the same where the host was just silent. With no experience, the one says half of the other.
+func (s *service) silenceAfterSilence() int64 {
+	prior := max(million-s.Expected, million/2)
+	return (s.AfterSilenceSilent*million + 2*counted*prior) / (s.AfterSilenceN + 2*counted)
+}
+
+// clockRTT notes an RTT in microseconds.
+func (s *service) clockRTT(us uint32) {
+	if us == 0 {
+		return
+	}
+	if s.RTTs < 1<<20 {
+		s.RTTs++
+	}
+	if drifted := s.FastRTT + s.FastRTT/256; s.FastRTT == 0 || us < drifted {
+		s.FastRTT = us
+	} else {
+		s.FastRTT = drifted
+	}
+}

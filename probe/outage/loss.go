@@ -1,0 +1,118 @@
+package outage
+
+import (
+	"slices"
+
+	"brownout/probe"
+)
+
+// lossTest weighs "up" against "only a fraction of what should answer does", for several fractions at once: Page's CUSUM
+// over the observations of a block, each weighed given what its host and path did just before. Observations are weighed
+// in the order in which they were sent, for a reply is seen sooner than a silence.
+type lossTest struct {
+	Sums    []int64 // micro-nats for each of fractions; nil: all 0
+	Recent  []lossSample
+	Waiting []lossSample // ordered by From
+}
+
+type lossSample struct {
+	From probe.Instant
+	Odds int32 // millionths: the chance of a silence while up
+	Life bool
+}
+
+// fractions are the alternatives, in millionths of the usual life.
+var fractions = [...]int64{800_000, 600_000, 400_000, 200_000, 50_000}
+
+const longestLoss = 256
+
+// against is what a sample adds to the odds of a fraction over "up", in micro-nats.
+func (s *lossSample) against(fraction int64) int64 {
+	if s.Life {
+		return -weight(fraction)
+	}
+	up := int64(s.Odds)
+	return weight(up) - weight(million-fraction*(million-up)/million)
+}
+
+// add takes in a sample; all that were sent until ripe have been seen.
+func (t *lossTest) add(s lossSample, ripe probe.Instant) {
+	i := len(t.Waiting)
+	for i > 0 && t.Waiting[i-1].From > s.From {
+		i--
+	}
+	t.Waiting = slices.Insert(t.Waiting, i, s)
+	t.weigh(ripe)
+}
+
+// weigh takes in what was sent until ripe.
+func (t *lossTest) weigh(ripe probe.Instant) {
+	n := 0
+	for n < len(t.Waiting) && t.Waiting[n].From <= ripe {
+		t.weighOne(t.Waiting[n])
+		n++
+	}
+	t.Waiting = slices.Delete(t.Waiting, 0, n)
+}
+
+func (t *lossTest) weighOne(s lossSample) {
+	if t.Sums == nil {
+		t.Sums = make([]int64, len(fractions))
+	}
+	for i, f := range fractions {
+		t.Sums[i] = max(0, t.Sums[i]+s.against(f))
+	}
+	if len(t.Recent) == longestLoss {
+		t.Recent = slices.Delete(t.Recent, 0, longestLoss/2)
+	}
+	t.Recent = append(t.Recent, s)
+}
+
+// reset starts the sums anew.
+func (t *lossTest) reset() { t.Sums = nil }
+
+// worst is the likeliest fraction and its odds over "up" in micro-nats.
+func (t *lossTest) worst() (fraction, odds int64) {
+	fraction = fractions[0]
+	for i, sum := range t.Sums {
+		if sum > odds {
+			fraction, odds = fractions[i], sum
+		}
+	}
+	return fraction, odds
+}
+
+// onset bounds the moment from which the fraction explains the samples better than "up" does.
+func (t *lossTest) onset(fraction int64) Interval {
+	in, _ := t.change(fraction, -1)
+	return in
+}
+
+// recovery bounds the moment from which "up" does again, and gives the odds since, in micro-nats.
+func (t *lossTest) recovery(fraction int64) (Interval, int64) { return t.change(fraction, 1) }
+
+// change is the maximum-likelihood change point, with the range of those that are at most 100 times less likely
+// (Hinkley, Biometrika 1970), and the odds for the change in micro-nats.
+func (t *lossTest) change(fraction, sign int64) (in Interval, odds int64) {
+	if len(t.Recent) == 0 {
+		return Interval{}, 0
+	}
+	sums := make([]int64, len(t.Recent)+1) // sums[i]: for a change before sample i
+	best := 0
+	for i := range t.Recent {
+		sums[i+1] = sums[i] + sign*t.Recent[i].against(fraction)
+		if sums[i+1] > sums[best] {
+			best = i + 1
+		}
+	}
+	first, last := best, best
+	for first > 0 && sums[first-1] >= sums[best]-weight(10_000) {
+		first--
+	}
+	for last < len(t.Recent) && sums[last+1] >= sums[best]-weight(10_000) {
+		last++
+	}
+	at := func(i int) probe.Instant { return t.Recent[min(max(i, 0), len(t.Recent)-1)].From }
+	in = Interval{Earliest: at(first - 1), At: at(best-1) + (at(best)-at(best-1))/2, Latest: at(last)}
+	return in, sums[best] - sums[len(t.Recent)]
+}

@@ -1,0 +1,226 @@
+package outage
+
+import (
+	"net/netip"
+	"slices"
+
+	"brownout/probe"
+)
+
+// observe judges one observation.
+func (d *Detector) observe(r *probe.Round, e *event) {
+	p := r.Passes[e.pass].Protocol
+	i, known := d.services[serviceKey{e.addr, p}]
+	switch {
+	case e.outcome.Life():
+		if !known && !d.holds(e.addr) {
+			return
+		}
+		if d.tooFast(i, known, e) {
+			d.MiddleboxAt = e.Seen
+			return
+		}
+		if !known {
+			i = d.meet(e.addr, p, e.Seen)
+		}
+		d.live(r, e, i)
+	case known && !unseen(r, e):
+		d.still(r, e, i)
+	}
+}
+
+func (d *Detector) holds(a netip.Addr) bool {
+	_, ok := d.space.Index(a)
+	return ok
+}
+
+func (d *Detector) knownBefore(a netip.Addr, p probe.Protocol, t probe.Instant) bool {
+	i, ok := d.services[serviceKey{a, p}]
+	return ok && d.Services[i].Known < t
+}
+
+// tooFast reports whether a reply came faster than the path allows: somebody nearer answered for the target. A service
+// with a history is held against its own, a new one against the fastest there is.
+func (d *Detector) tooFast(i int32, known bool, e *event) bool {
+	const near, far, history = 50_000, 150_000, learnedRounds // microseconds, microseconds, replies
+	if e.rtt == 0 || e.rtt >= near || e.outcome != probe.Reply {
+		return false
+	}
+	if known && d.Services[i].RTTs >= history {
+		return d.Services[i].FastRTT > far
+	}
+	return d.FastRTT > far
+}
+
+// meet makes the acquaintance of a service. That it was silent in all rounds so far counts.
+func (d *Detector) meet(a netip.Addr, p probe.Protocol, at probe.Instant) int32 {
+	h, ok := d.hosts[a]
+	if !ok {
+		h = int32(len(d.Hosts))
+		d.Hosts = append(d.Hosts, host{Addr: a, Known: at, Block: d.blockOf(a)})
+		d.hosts[a] = h
+		d.place(h)
+	}
+	i := int32(len(d.Services))
+	s := service{Host: h, Code: p.Code(), Known: at}
+	for k := range d.Protocols {
+		if d.Protocols[k].Code == s.Code {
+			s.N = d.Protocols[k].N
+		}
+	}
+	d.Services = append(d.Services, s)
+	d.Hosts[h].Services = append(d.Hosts[h].Services, i)
+	d.services[serviceKey{a, p}] = i
+	return i
+}
+
+// place finds the areas of a host: the space, its block, and the prefixes inside it down to /28.
+func (d *Detector) place(h int32) {
+	host := &d.Hosts[h]
+	host.Areas = []int32{0}
+	if host.Block != 0 {
+		host.Areas = append(host.Areas, host.Block)
+	}
+	if !host.Addr.Is4() {
+		return
+	}
+	for bits := d.BlockBits; bits <= smallestDark; bits++ {
+		p, _ := host.Addr.Prefix(bits)
+		if p == d.Parts[host.Block].Prefix {
+			continue
+		}
+		i, ok := d.areas[p]
+		if !ok {
+			i = int32(len(d.Areas))
+			d.Areas = append(d.Areas, area{Prefix: p})
+			d.areas[p] = i
+		}
+		host.Areas = append(host.Areas, i)
+	}
+}
+
+// smallestDark is the length of the smallest prefix that is judged dark by itself.
+const smallestDark = 28
+
+// recentLives is how many replies are remembered to tell a lossy path from lossy hosts.
+const recentLives = 32
+
+// live credits life.
+func (d *Detector) live(r *probe.Round, e *event, i int32) {
+	s := &d.Services[i]
+	h := &d.Hosts[s.Host]
+	for _, a := range h.Areas {
+		d.Areas[a].lit(e.from, e.arrived, d.Slack)
+	}
+	for _, b := range blocksOf(h) {
+		block := &d.Parts[b]
+		block.byProtocol(s.Code).lit(e.from, e.arrived, d.Slack)
+		if s.Reliable {
+			block.Loss.add(lossSample{From: e.from, Life: true}, e.Seen.Add(-d.TimeoutMS))
+		}
+	}
+	s.Answers, h.Answers = true, true
+	d.Lives = append(d.Lives, e.from)
+	if len(d.Lives) > 2*recentLives {
+		d.Lives = slices.Delete(d.Lives, 0, recentLives)
+	}
+	if r.Kind == probe.Full {
+		s.Fresh = trialOf(true, h.Silent)
+	}
+	if e.from >= h.SilentAt {
+		h.Silent = false
+	}
+	if e.outcome == probe.Reply {
+		s.clockRTT(e.rtt)
+	}
+	for _, b := range blocksOf(h) {
+		d.revive(&d.Parts[b], h, e)
+	}
+}
+
+// still weighs a silence.
+func (d *Detector) still(r *probe.Round, e *event, i int32) {
+	s := &d.Services[i]
+	h := &d.Hosts[s.Host]
+	s.Answers = false
+	h.Answers = d.answersBy(h, nil)
+	if r.Kind == probe.Full {
+		s.Fresh = trialOf(false, h.Silent)
+	}
+	if !s.Reliable {
+		return
+	}
+	odds := d.odds(s, h, e)
+	silent := silence{From: e.from, To: e.to, Host: s.Host, Weight: weight(odds), Alone: weight(max(million-s.Expected, leastSilence))}
+	slack := d.Slack + d.flight(r, s)
+	for _, b := range blocksOf(h) {
+		d.Parts[b].byProtocol(s.Code).dark(silent, slack)
+	}
+	if d.filtered(h, s.Code) {
+		return
+	}
+	for _, a := range h.Areas {
+		d.Areas[a].dark(silent, slack)
+	}
+	for _, b := range blocksOf(h) {
+		d.Parts[b].Loss.add(lossSample{From: e.from, Odds: int32(odds)}, e.Seen.Add(-d.TimeoutMS))
+	}
+	h.Silent, h.SilentAt = true, max(h.SilentAt, e.from)
+	d.LastSilence, d.SilentHost = e.from, s.Host
+	for _, b := range blocksOf(h) {
+		d.doubt(&d.Parts[b], h, e.Seen)
+	}
+}
+
+// filtered reports whether a protocol was certain to be dark in the space or the host's block while others still
+// answered: then its silence says nothing of the host.
+func (d *Detector) filtered(h *host, code uint32) bool {
+	return slices.ContainsFunc(blocksOf(h), func(b int32) bool {
+		p := d.Parts[b].byProtocol(code)
+		return p.Weight >= certain && p.weightBefore(d.Areas[b].Lived) >= certain
+	})
+}
+
+// flight is how long after its sending a probe may still have been on its way to the host, in milliseconds.
+func (d *Detector) flight(r *probe.Round, s *service) int64 {
+	return (int64(s.FastRTT)*max(r.Scale, 1) + 999) / 1000
+}
+
+// odds is the chance in millionths that the service is silent in this observation though its block is up, given what it,
+// its host and the path did just before.
+func (d *Detector) odds(s *service, h *host, e *event) int64 {
+	odds := s.silenceAfterLife()
+	spread := int64(e.to-e.from) / 2 // where the send time is unknown
+	if h.Silent {
+		odds = max(s.silenceAfterSilence(), decay(apart(e.from, h.SilentAt)+spread, hostBurst))
+	}
+	if d.SilentHost >= 0 && d.SilentHost != s.Host && !d.livedBetween(d.LastSilence, e.from) {
+		odds = max(odds, decay(apart(e.from, d.LastSilence)+spread, pathBurst)*pathLoss/million)
+	}
+	return min(max(odds, leastSilence), mostSilence)
+}
+
+// livedBetween reports whether the path was shown to work between two sends.
+func (d *Detector) livedBetween(a, b probe.Instant) bool {
+	return slices.ContainsFunc(d.Lives, func(t probe.Instant) bool { return t > min(a, b) && t < max(a, b) })
+}
+
+func apart(a, b probe.Instant) int64 { return max(int64(a-b), int64(b-a)) }
+
+// blocksOf is the space and the host's own block.
+func blocksOf(h *host) []int32 { return h.Areas[:1+min(1, int(h.Block))] }
+
+// answersBy reports whether the host answers by a protocol that is not among those left out.
+func (d *Detector) answersBy(h *host, leftOut []uint32) bool {
+	return slices.ContainsFunc(h.Services, func(i int32) bool {
+		s := &d.Services[i]
+		return s.Answers && !slices.Contains(leftOut, s.Code)
+	})
+}
+
+// unseen reports whether a silence fell into a time in which our own sight was bad.
+func unseen(r *probe.Round, e *event) bool {
+	return slices.ContainsFunc(badWindows(r), func(w probe.Window) bool {
+		return e.from < r.Start.Add(w.To) && e.to >= r.Start.Add(w.From)
+	})
+}

@@ -1,0 +1,238 @@
+package outage
+
+import (
+	"net/netip"
+	"slices"
+
+	"brownout/probe"
+)
+
+// record is an outage with what its end will be told by.
+type record struct {
+	Outage
+	Cause    cause
+	Back     Interval // when life came back after the last total phase
+	Fraction int64    // millionths: of life that was left
+	Worst    int64    // millionths: the lowest response rate of a pass
+}
+
+type cause uint8
+
+const (
+	causeTotal  cause = iota
+	causeReturn       // life came back after a total phase, but not all of it
+	causeDark         // a prefix is dark
+	causeLoss         // fewer answer than should
+)
+
+const (
+	reasonUnverified = "vantage-unverified"
+	reasonVantage    = "vantage"
+	reasonGap        = "gap"
+	reasonUnsent     = "unsent"
+)
+
+// enter opens an outage, or a phase of the one under way.
+func (d *Detector) enter(b *block, s State, start Interval, seen probe.Instant) {
+	if b.Open == nil {
+		d.open(b, start, seen)
+	}
+	o := b.Open
+	for n := len(o.Phases); n > 0 && o.Phases[n-1].Kind != s && o.Phases[n-1].Start.At >= start.Earliest; n-- {
+		o.Phases = o.Phases[:n-1] // it may as well never have been
+	}
+	switch n := len(o.Phases); {
+	case n == 0:
+		o.Start = start
+		o.Phases = append(o.Phases, Phase{Kind: s, Start: start})
+	case o.Phases[n-1].Kind == s:
+		o.Phases[n-1].End = nil
+	default:
+		end := start
+		o.Phases[n-1].End = &end
+		o.Phases = append(o.Phases, Phase{Kind: s, Start: start})
+	}
+	if o.Kind != Total {
+		o.Kind = s
+	}
+	if s == Total {
+		o.Cause, o.Worst, o.Observed, o.ResponseRate = causeTotal, 0, 0, 0
+		o.Expected = Ratio(b.Expected, million)
+		o.Dark = d.darkWhole(b)
+	}
+	d.publish(b)
+}
+
+func (d *Detector) open(b *block, start Interval, seen probe.Instant) {
+	d.countStart(b, start.At)
+	b.Suspect = 0
+	b.Open = &record{Worst: 2 * million, Outage: Outage{
+		ID: b.Name + "-" + start.Latest.Time().Format("20060102T150405.000Z"), Block: b.Name, Status: Ongoing,
+		Start: start, DeclaredAt: seen, Dark: []netip.Prefix{}, Conditions: []Condition{},
+	}}
+	if b.Unstable != 0 {
+		b.Open.UnstableFor = Seconds((start.At - b.Unstable) / 1000)
+		b.Open.Conditions = append(b.Open.Conditions, Unstable)
+	}
+	if d.singleProtocol(b) {
+		b.Open.Conditions = append(b.Open.Conditions, SingleProtocol)
+	}
+	b.Open.Evidence = append(b.Open.Evidence, d.roundsAround(start.Earliest, seen)...)
+}
+
+// countStart keeps count of the starts of the last hours.
+func (d *Detector) countStart(b *block, at probe.Instant) {
+	if len(b.Starts) > 0 && b.Last != nil && b.Last.End != nil && at-b.Last.End.At > unstableWindow {
+		b.Starts, b.Unstable = nil, 0
+	}
+	b.Starts = slices.DeleteFunc(b.Starts, func(t probe.Instant) bool { return at-t > unstableWindow })
+	b.Starts = append(b.Starts, at)
+	if b.Unstable == 0 && len(b.Starts) >= unstableCount {
+		b.Unstable = b.Starts[0]
+	}
+}
+
+// roundsAround is the full rounds that tell of a start: at most four.
+func (d *Detector) roundsAround(from, to probe.Instant) []probe.Instant {
+	var out []probe.Instant
+	for i, t := range d.Starts {
+		next := to + 1
+		if i+1 < len(d.Starts) {
+			next = d.Starts[i+1]
+		}
+		if next > from && t <= to {
+			out = append(out, t)
+		}
+	}
+	return out[max(0, len(out)-4):]
+}
+
+func (d *Detector) singleProtocol(b *block) bool {
+	var code uint32
+	for i := range d.Services {
+		s := &d.Services[i]
+		if !s.Reliable || !b.holds(&d.Hosts[s.Host]) {
+			continue
+		}
+		if code != 0 && code != s.Code {
+			return false
+		}
+		code = s.Code
+	}
+	return true
+}
+
+// close ends the outage under way.
+func (d *Detector) close(b *block, end Interval, seen probe.Instant) {
+	o := b.Open
+	for n := len(o.Phases); n > 1 && (o.Phases[n-1].Start.At >= end.At || o.Cause == causeReturn && o.Phases[n-1].Start.Latest == end.Latest); n-- {
+		o.Phases = o.Phases[:n-1] // it was the end itself
+	}
+	last := o.Phases[len(o.Phases)-1].Start
+	end.Earliest, end.At = max(end.Earliest, last.Earliest), max(end.At, last.At)
+	end.Latest = max(end.Latest, end.At)
+	o.Phases[len(o.Phases)-1].End = &end
+	o.Status, o.End = Ended, &end
+	o.Kind = worstPhase(o.Phases)
+	o.Evidence = appendNew(o.Evidence, d.roundsAround(end.Earliest, seen), 12)
+	d.publish(b)
+	b.Last, b.Open = b.Open, nil
+	b.Suspect = 0
+	b.Loss.reset()
+	d.move(b, Up, end.At, seen, "")
+}
+
+func worstPhase(phases []Phase) State {
+	worst := Partial
+	for _, p := range phases {
+		if p.Kind == Total {
+			worst = Total
+		}
+	}
+	return worst
+}
+
+func appendNew(list, more []probe.Instant, most int) []probe.Instant {
+	for _, t := range more {
+		if !slices.Contains(list, t) && len(list) < most {
+			list = append(list, t)
+		}
+	}
+	return list
+}
+
+// publish puts the outage as it stands among the findings.
+func (d *Detector) publish(b *block) {
+	d.findings.Outages = append(d.findings.Outages, d.outageOf(b, b.Open))
+	if b.Index == 0 {
+		d.adopt(b.Open)
+	}
+}
+
+// outageOf is a copy of a record's outage, with the times unseen among its phases.
+func (d *Detector) outageOf(b *block, r *record) Outage {
+	if b.Index != 0 && r.PartOf == nil {
+		r.PartOf = d.partOf(r.Start)
+	}
+	o := r.Outage
+	o.Phases = d.withUnseen(o.Phases)
+	// Never nil, for they are published as lists.
+	o.Dark = append([]netip.Prefix{}, o.Dark...)
+	o.Evidence = append([]probe.Instant{}, o.Evidence...)
+	o.Conditions = append([]Condition{}, o.Conditions...)
+	return o
+}
+
+// partOf is the ID of the space's outage that overlaps a start; nil where there is none.
+func (d *Detector) partOf(start Interval) *string {
+	for _, whole := range []*record{d.Parts[0].Open, d.Parts[0].Last} {
+		if whole != nil && overlaps(&whole.Outage, start) {
+			id := whole.ID
+			return &id
+		}
+	}
+	return nil
+}
+
+func overlaps(whole *Outage, start Interval) bool {
+	return whole.Start.Earliest <= start.Latest && (whole.End == nil || whole.End.Latest >= start.Earliest)
+}
+
+// adopt publishes anew the block outages whose start a space's outage overlaps.
+func (d *Detector) adopt(whole *record) {
+	for i := 1; i < len(d.Parts); i++ {
+		b := &d.Parts[i]
+		for _, r := range []*record{b.Open, b.Last} {
+			if r != nil && r.PartOf == nil && overlaps(&whole.Outage, r.Start) {
+				d.findings.Outages = append(d.findings.Outages, d.outageOf(b, r))
+			}
+		}
+	}
+}
+
+// withUnseen splits phases by the times of which we know nothing.
+func (d *Detector) withUnseen(phases []Phase) []Phase {
+	var out []Phase
+	for _, p := range phases {
+		for _, u := range d.Unseen {
+			if u.To == 0 || u.From <= p.Start.At || p.End != nil && u.To > p.End.At {
+				continue
+			}
+			from, to := instant(u.From), instant(u.To)
+			out = append(out, Phase{Kind: p.Kind, Start: p.Start, End: &from}, Phase{Kind: Unknown, Start: from, End: &to})
+			p.Start = to
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+func instant(t probe.Instant) Interval { return Interval{t, t, t} }
+
+// darkWhole is all of a block's addresses.
+func (d *Detector) darkWhole(b *block) []netip.Prefix {
+	if b.Index == 0 {
+		return slices.Clone(d.Prefixes)
+	}
+	return []netip.Prefix{b.Prefix}
+}

@@ -1,0 +1,329 @@
+package outage
+
+import (
+	"slices"
+
+	"brownout/probe"
+)
+
+// begin judges that a line begins.
+func (d *Detector) begin(r *probe.Round) {
+	d.Unverified, d.Slack, d.TimeoutMS = r.Unverified, r.Slack, r.TimeoutMS()
+	if d.space.Len() == 0 || r.Kind == probe.Full && !r.Space.Equal(d.space) {
+		d.respace(r.Space, r.Start)
+	}
+	if r.Kind != probe.Full {
+		return
+	}
+	if n := len(d.Starts); n > 0 && d.MedianGap > 0 && 2*int64(r.Start-d.Starts[n-1]) > 5*d.MedianGap {
+		d.miss(d.Covered, r.Start, reasonGap, r.Start)
+	}
+	d.Starts = append(d.Starts, r.Start)
+	if len(d.Starts) > 21 {
+		d.Starts = slices.Delete(d.Starts, 0, 1)
+	}
+	d.MedianGap = medianGap(d.Starts)
+	for i := range d.Protocols {
+		d.Protocols[i].Active = false
+	}
+	for i := range r.Passes {
+		d.protocol(r.Passes[i].Protocol.Code()).Active = true
+	}
+}
+
+// medianGap is the median time from start to start; 0 where there are too few to say.
+func medianGap(starts []probe.Instant) int64 {
+	if len(starts) < 3 {
+		return 0
+	}
+	gaps := make([]int64, len(starts)-1)
+	for i := range gaps {
+		gaps[i] = int64(starts[i+1] - starts[i])
+	}
+	slices.Sort(gaps)
+	return gaps[len(gaps)/2]
+}
+
+func (d *Detector) protocol(code uint32) *protocol {
+	for i := range d.Protocols {
+		if d.Protocols[i].Code == code {
+			return &d.Protocols[i]
+		}
+	}
+	d.Protocols = append(d.Protocols, protocol{Code: code})
+	return &d.Protocols[len(d.Protocols)-1]
+}
+
+// turnBad judges that our own sight turned bad. Windows of two lines may overlap.
+func (d *Detector) turnBad(at probe.Instant) {
+	if d.Blind++; d.Blind > 1 {
+		return
+	}
+	if n := len(d.Unseen); n > 0 && d.Unseen[n-1].To == at && d.Unseen[n-1].Reason == reasonVantage {
+		d.Unseen[n-1].To = 0
+	} else {
+		d.addUnseen(Unseen{From: at, Reason: reasonVantage})
+	}
+	for i := range d.Parts {
+		d.tell(&d.Parts[i], Unknown, at, at, reasonVantage)
+	}
+}
+
+// turnGood judges that it turned good again.
+func (d *Detector) turnGood(at probe.Instant) {
+	if d.Blind--; d.Blind > 0 {
+		return
+	}
+	for i := range d.Unseen {
+		if d.Unseen[i].To == 0 {
+			d.Unseen[i].To = at
+		}
+	}
+	for i := range d.Parts {
+		d.tell(&d.Parts[i], d.Parts[i].State, at, at, d.Parts[i].Reason)
+	}
+}
+
+// miss records a time of which we find out later that we did not see it.
+func (d *Detector) miss(from, to probe.Instant, reason string, at probe.Instant) {
+	if from >= to {
+		return
+	}
+	d.addUnseen(Unseen{From: from, To: to, Reason: reason})
+	for i := range d.Parts {
+		b := &d.Parts[i]
+		if b.Since < from {
+			d.tell(b, Unknown, from, at, reason)
+			d.tell(b, b.State, to, at, b.Reason)
+		} else {
+			d.say(b, b.Since, at)
+		}
+	}
+}
+
+func (d *Detector) addUnseen(u Unseen) {
+	const remembered = 64
+	if len(d.Unseen) == remembered {
+		d.Unseen = slices.Delete(d.Unseen, 0, 1)
+	}
+	d.Unseen = append(d.Unseen, u)
+	slices.SortStableFunc(d.Unseen, func(a, b Unseen) int { return int(max(-1, min(1, a.From-b.From))) })
+}
+
+func (d *Detector) tell(b *block, s State, since, declared probe.Instant, reason string) {
+	d.findings.Changes = append(d.findings.Changes, Change{Block: b.Name, State: s, Since: since, DeclaredAt: declared, Reason: reason})
+}
+
+// end judges that all of a line has been seen, but for late replies.
+func (d *Detector) end(r *probe.Round, seen probe.Instant) {
+	d.Covered = max(d.Covered, r.End)
+	if r.Kind == probe.Full {
+		if d.mostlyUnsent(r) {
+			d.miss(r.Start, r.End, reasonUnsent, seen)
+		}
+		d.learnRound(r)
+	}
+	for i := range d.Parts {
+		d.settle(&d.Parts[i], r, seen)
+	}
+	if r.Kind == probe.Full {
+		d.summarise(r, seen)
+	}
+}
+
+// mostlyUnsent reports whether we failed to send most of what matters of a round. What a round that was cut short did
+// not come to is no failure.
+func (d *Detector) mostlyUnsent(r *probe.Round) bool {
+	var plan *probe.Plan
+	if r.Seeded && !d.Distrust {
+		plan = r.Plan()
+	}
+	due, unsent := 0, 0
+	for i := range d.Services {
+		s := &d.Services[i]
+		k := slices.IndexFunc(r.Passes, func(p probe.Pass) bool { return p.Protocol.Code() == s.Code })
+		if !s.Reliable || k < 0 {
+			continue
+		}
+		p := &r.Passes[k]
+		target, ok := p.Targets.Index(d.Hosts[s.Host].Addr)
+		if !ok || plan != nil && r.Span > 0 && plan.Offset(k, target).Milliseconds() >= int64(r.End-r.Start) {
+			continue
+		}
+		due++
+		if _, failed := slices.BinarySearch(p.Unsent, int32(target)); failed {
+			unsent++
+		}
+	}
+	return due > 0 && 2*unsent > due
+}
+
+// learnRound learns from a full round, and from the one before where its block proved to be up.
+func (d *Detector) learnRound(r *probe.Round) {
+	for i := range d.Services {
+		s := &d.Services[i]
+		b := d.teacher(&d.Hosts[s.Host])
+		switch {
+		case !b.calm() || slices.Contains(b.Filtered, s.Code) || slices.Contains(d.Parts[0].Filtered, s.Code):
+			s.Held = noTrial
+		case b.State == Learning:
+			s.learn(s.Fresh)
+		default:
+			s.learn(s.Held)
+			s.Held = s.Fresh
+		}
+		s.Fresh = noTrial
+	}
+	for i := range r.Passes {
+		p := d.protocol(r.Passes[i].Protocol.Code())
+		p.N = forget(p.N) + counted
+	}
+	d.refresh()
+	for i := range d.Parts {
+		d.graduate(&d.Parts[i], r)
+	}
+}
+
+// teacher is the block whose being up vouches for a host's rounds: its own, or the space where its own has no verdict.
+func (d *Detector) teacher(h *host) *block {
+	own, space := &d.Parts[h.Block], &d.Parts[0]
+	if own.State == Up && own.Observable || own.State > Up || space.State < Up {
+		return own
+	}
+	return space
+}
+
+// refresh works out what the counts say.
+func (d *Detector) refresh() {
+	for i := range d.Areas {
+		d.Areas[i].Usual = 0
+	}
+	for i := range d.Parts {
+		d.Parts[i].Expected, d.Parts[i].Usual = 0, 0
+	}
+	d.FastRTT = 0
+	for i := range d.Services {
+		d.refreshService(&d.Services[i])
+	}
+	for i := range d.Hosts {
+		d.refreshHost(&d.Hosts[i])
+	}
+	for i := range d.Parts {
+		d.Parts[i].Observable = d.observable(&d.Parts[i])
+	}
+}
+
+func (d *Detector) refreshService(s *service) {
+	s.Expected = s.availability()
+	s.Reliable = s.hasBaseline() && d.protocol(s.Code).Active && d.holds(d.Hosts[s.Host].Addr)
+	if s.RTTs >= learnedRounds && (d.FastRTT == 0 || s.FastRTT < d.FastRTT) {
+		d.FastRTT = s.FastRTT
+	}
+}
+
+func (d *Detector) refreshHost(h *host) {
+	silent := int64(million)
+	h.Usual = false
+	for _, i := range h.Services {
+		if s := &d.Services[i]; s.Reliable {
+			silent = silent * (million - s.Expected) / million
+			h.Usual = h.Usual || s.Expected >= million/2
+		}
+	}
+	h.Expected = million - silent
+	for _, b := range blocksOf(h) {
+		d.Parts[b].Expected += h.Expected
+		if h.Usual {
+			d.Parts[b].Usual++
+		}
+	}
+	if h.Usual {
+		for _, a := range h.Areas {
+			d.Areas[a].Usual++
+		}
+	}
+}
+
+// observable reports whether six rounds of silence would be decisive.
+func (d *Detector) observable(b *block) bool {
+	const rounds = 6
+	hosts, first, more := 0, int64(0), int64(0)
+	for i := range d.Hosts {
+		h := &d.Hosts[i]
+		if !b.holds(h) || h.Expected == 0 {
+			continue
+		}
+		hosts++
+		first += weight(max(million-h.Expected, leastSilence))
+		more += d.repeatWeight(h)
+	}
+	return hosts >= hostsForBlock && first+(rounds-1)*more >= decisive
+}
+
+// repeatWeight is what another round of silence of an already silent host weighs.
+func (d *Detector) repeatWeight(h *host) int64 {
+	odds := int64(mostSilence)
+	for _, i := range h.Services {
+		if s := &d.Services[i]; s.Reliable {
+			odds = min(odds, s.silenceAfterSilence())
+		}
+	}
+	return weight(max(odds, leastSilence))
+}
+
+// graduate moves a block between learning, unobservable and up, at the end of a full round.
+func (d *Detector) graduate(b *block, r *probe.Round) {
+	b.Asked = 0
+	if !slices.ContainsFunc(badWindows(r), func(w probe.Window) bool { return 2*(w.To-w.From) > int64(r.End-r.Start) }) {
+		b.Rounds++
+	}
+	switch {
+	case b.State == Learning && b.Rounds < learnedRounds, b.State > Up:
+		return
+	case b.Observable && b.State != Up:
+		d.move(b, Up, r.End, r.End, "")
+	case !b.Observable && b.State != Unobservable && b.Suspect == 0:
+		d.move(b, Unobservable, r.End, r.End, "")
+	}
+	if b.State == Up && b.Suspect == 0 {
+		rate := min(d.rate(b, nil), million)
+		if b.Before == 0 {
+			b.Before = rate
+		}
+		b.Before += (rate - b.Before) / 8
+	}
+}
+
+// rate is the response rate in millionths: usual addresses whose latest observation is life, over those expected. What
+// the left out protocols add to either does not count.
+func (d *Detector) rate(b *block, leftOut []uint32) int64 {
+	answering, expected := int64(0), int64(0)
+	for i := range d.Hosts {
+		h := &d.Hosts[i]
+		if !b.holds(h) || h.Expected == 0 {
+			continue
+		}
+		e := h.Expected
+		if len(leftOut) > 0 {
+			e = d.expectedWithout(h, leftOut)
+		}
+		expected += e
+		if e > 0 && d.answersBy(h, leftOut) {
+			answering += million
+		}
+	}
+	if expected == 0 {
+		return 0
+	}
+	return answering * 1000 / max(expected/1000, 1)
+}
+
+func (d *Detector) expectedWithout(h *host, leftOut []uint32) int64 {
+	silent := int64(million)
+	for _, i := range h.Services {
+		if s := &d.Services[i]; s.Reliable && !slices.Contains(leftOut, s.Code) {
+			silent = silent * (million - s.Expected) / million
+		}
+	}
+	return million - silent
+}

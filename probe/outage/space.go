@@ -1,0 +1,170 @@
+package outage
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+
+	"brownout/probe"
+)
+
+// respace makes s the space that is judged. Services in both the old and the new space keep their history, and so do
+// blocks.
+func (d *Detector) respace(s probe.Space, at probe.Instant) {
+	d.space, d.Prefixes = s, s.Prefixes()
+	if len(d.Parts) == 0 {
+		d.addBlock(SpaceBlock, netip.Prefix{}, at)
+	}
+	d.Parts[0].Targets = s.Len()
+	groups := s.Groups(d.BlockBits)
+	if len(groups) > 1 {
+		for _, g := range groups {
+			i, ok := d.areas[g.Prefix]
+			if !ok || int(i) >= len(d.Parts) {
+				i = d.addBlock(g.Prefix.String(), g.Prefix, at)
+			}
+			d.Parts[i].Targets = g.To - g.From
+		}
+	}
+}
+
+// addBlock makes a block and its area of the same index, moving other areas up.
+func (d *Detector) addBlock(name string, p netip.Prefix, at probe.Instant) int32 {
+	i := int32(len(d.Parts))
+	d.Parts = append(d.Parts, block{Name: name, Prefix: p, Index: i, Since: at})
+	d.Areas = slices.Insert(d.Areas, int(i), area{Prefix: p})
+	for k := range d.Hosts {
+		h := &d.Hosts[k]
+		if p.IsValid() && p.Contains(h.Addr) {
+			h.Block = i
+		}
+	}
+	d.index()
+	for k := range d.Hosts {
+		d.place(int32(k))
+	}
+	d.tell(&d.Parts[i], Learning, at, at, "")
+	return i
+}
+
+// blockOf is the index of an address's own block; 0 where the space is the only one.
+func (d *Detector) blockOf(a netip.Addr) int32 {
+	size := d.BlockBits
+	if a.Is6() {
+		size = probe.IPv6GroupBits
+	}
+	p, err := a.Prefix(size)
+	if err != nil {
+		return 0
+	}
+	if i, ok := d.areas[p]; ok && int(i) < len(d.Parts) {
+		return i
+	}
+	return 0
+}
+
+// Usual reports whether a service usually answers: its availability is at least 0.5.
+func (d *Detector) Usual(a netip.Addr, p probe.Protocol) bool {
+	i, ok := d.services[serviceKey{a, p}]
+	return ok && d.Services[i].Reliable && d.Services[i].Expected >= million/2
+}
+
+// Core is the services by which the space is watched between rounds: the usual ones or, if they are fewer than 10, the
+// most available, up to 64. It is ordered by protocol; empty before anything was learned.
+func (d *Detector) Core() []probe.Aim {
+	const few, most = 10, 64
+	usual := d.byAvailability(million / 2)
+	if len(usual) < few {
+		usual = d.byAvailability(1)
+		usual = usual[:min(len(usual), most)]
+	}
+	return d.aims(usual)
+}
+
+// Confirmation is the part of the core that is probed again at once on suspicion: of each /24 at most 32 services, first
+// the best of every address.
+func (d *Detector) Confirmation() []probe.Aim {
+	const perBlock = 32
+	services := d.byAvailability(1)
+	rank := make(map[int32]int, len(services)) // how many better ones its host has
+	seen := map[int32]int{}
+	for _, i := range services {
+		h := d.Services[i].Host
+		rank[i] = seen[h]
+		seen[h]++
+	}
+	slices.SortStableFunc(services, func(a, b int32) int { return cmp.Compare(rank[a], rank[b]) })
+	taken := map[netip.Prefix]int{}
+	return d.aims(slices.DeleteFunc(services, func(i int32) bool {
+		addr := d.Hosts[d.Services[i].Host].Addr
+		p, _ := addr.Prefix(min(24, addr.BitLen()))
+		taken[p]++
+		return taken[p] > perBlock
+	}))
+}
+
+// byAvailability is the services with a baseline and at least the given availability, the best first.
+func (d *Detector) byAvailability(least int64) []int32 {
+	var out []int32
+	for i := range d.Services {
+		if s := &d.Services[i]; s.Reliable && s.Expected >= least {
+			out = append(out, int32(i))
+		}
+	}
+	slices.SortStableFunc(out, func(a, b int32) int { return cmp.Compare(d.Services[b].Expected, d.Services[a].Expected) })
+	return out
+}
+
+func (d *Detector) aims(services []int32) []probe.Aim {
+	addrs := map[uint32][]netip.Addr{}
+	for _, i := range services {
+		s := &d.Services[i]
+		addrs[s.Code] = append(addrs[s.Code], d.Hosts[s.Host].Addr)
+	}
+	var out []probe.Aim
+	for code, list := range addrs {
+		p, _ := probe.ProtocolOf(code) // the code came from a protocol
+		targets, err := probe.SpaceOfAddrs(list...)
+		if err == nil {
+			out = append(out, probe.Aim{Protocol: p, Targets: targets})
+		}
+	}
+	slices.SortFunc(out, func(a, b probe.Aim) int { return a.Protocol.Compare(b.Protocol) })
+	return out
+}
+
+// Blocks is every block's state as of the last observation judged.
+func (d *Detector) Blocks() []BlockStatus {
+	out := make([]BlockStatus, len(d.Parts))
+	for i := range d.Parts {
+		out[i] = d.status(&d.Parts[i])
+	}
+	return out
+}
+
+func (d *Detector) status(b *block) BlockStatus {
+	observed := 0
+	for i := range d.Hosts {
+		if h := &d.Hosts[i]; b.holds(h) && h.Expected > 0 && h.Answers {
+			observed++
+		}
+	}
+	out := BlockStatus{
+		Block: b.Name, State: b.State, Since: b.Since, Reason: b.Reason,
+		Expected: Ratio(b.Expected, million), Observed: observed, ResponseRate: Ratio(int64(observed)*million, b.Expected),
+		Usual: b.Usual, Responsive: b.Responsive, Targets: b.Targets, Conditions: []Condition{},
+	}
+	if n := len(d.Unseen); n > 0 && d.Unseen[n-1].To == 0 {
+		out.State, out.Since, out.Reason = Unknown, d.Unseen[n-1].From, d.Unseen[n-1].Reason
+	}
+	if len(b.Filtered) > 0 {
+		out.Conditions = append(out.Conditions, Filtering)
+	}
+	if b.Unstable != 0 {
+		out.Conditions = append(out.Conditions, Unstable)
+	}
+	if d.MiddleboxAt != 0 && d.Judged-d.MiddleboxAt < 3600_000 {
+		out.Conditions = append(out.Conditions, Middlebox)
+	}
+	return out
+}

@@ -77,3 +77,13 @@ func (w *wireTest) quiet(target string, p Protocol) {
 		w.Fatalf("%s %s: %+v, want a reply", target, p, a)
 	}
 }
+
+// eventually waits until a condition holds that no channel tells of.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !holds(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not yet: %s", what)
+		}
+	}
+}

@@ -58,15 +58,22 @@ func (w *Sweep) pass(aim int) Pass {
 	}
 	p := Pass{Protocol: w.order.Aims[aim].Protocol, Targets: targets}
 	var silent []int32
-	offPlan := w.sweeper.cfg.Clock.Scale() > 1
+	scaled := w.sweeper.cfg.Clock.Scale() > 1
+	offPlan := scaled
 	for i := w.first[aim]; i < w.first[aim+1]; i++ {
 		v, target := &w.table[i], int32(i-w.first[aim])
 		switch {
 		case !v.decided() || v.outcome() == Unsent:
 			p.Unsent = append(p.Unsent, target)
 		case v.outcome() == Timeout:
-			silent = append(silent, v.offset)
-			offPlan = offPlan || v.flags&flagOffPlan != 0
+			at := v.offset
+			if off := v.flags&flagOffPlan != 0; off || scaled {
+				offPlan = true
+			} else {
+				// What was on plan is recorded as planned, so that it reads the same with and without offsets.
+				at = int32(w.plan.Offset(aim, int(target)).Milliseconds())
+			}
+			silent = append(silent, at)
 		default:
 			p.Answers = append(p.Answers, w.answer(i, target))
 		}

@@ -48,10 +48,9 @@ type memory struct {
 	FastRTT     uint32          // microseconds: of the fastest service with a history
 	MiddleboxAt probe.Instant   // when a reply last came faster than the path allows
 
-	// Of the line that began last.
-	Unverified bool // the vantage has too few references
-	Slack      int64
-	TimeoutMS  int64
+	Unverified bool  // of the line that began last: the vantage has too few references
+	TimeoutMS  int64 // of the same
+	Slack      int64 // of the line that ended last, milliseconds
 }
 
 // protocol is what is remembered of one.

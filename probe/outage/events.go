@@ -146,6 +146,9 @@ func (d *Detector) expandSilence(l *line, pass int, plan *probe.Plan) {
 			addr := p.Targets.Addr(int(target))
 			if d.knownBefore(addr, p.Protocol, r.Start) {
 				from, to := bounds(r, p.SilentMS[k])
+				if plan != nil && int64(p.SilentMS[k]) == plan.Offset(pass, int(target)).Milliseconds() {
+					to = from.Add(probe.PlanTolerance.Milliseconds())
+				}
 				l.silence(pass, target, addr, from, to)
 			}
 			k++

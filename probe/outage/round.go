@@ -8,7 +8,7 @@ import (
 
 // begin judges that a line begins.
 func (d *Detector) begin(r *probe.Round) {
-	d.Unverified, d.Slack, d.TimeoutMS = r.Unverified, r.Slack, r.TimeoutMS()
+	d.Unverified, d.TimeoutMS = r.Unverified, r.TimeoutMS()
 	if d.space.Len() == 0 || r.Kind == probe.Full && !r.Space.Equal(d.space) {
 		d.respace(r.Space, r.Start)
 	}
@@ -117,6 +117,7 @@ func (d *Detector) tell(b *block, s State, since, declared probe.Instant, reason
 // end judges that all of a line has been seen, but for late replies.
 func (d *Detector) end(r *probe.Round, seen probe.Instant) {
 	d.Covered = max(d.Covered, r.End)
+	d.Slack = r.Slack // not before: while the line is under way it still grows
 	if r.Kind == probe.Full {
 		if d.mostlyUnsent(r) {
 			d.miss(r.Start, r.End, reasonUnsent, seen)

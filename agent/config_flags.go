@@ -1,0 +1,59 @@
+package agent
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// configFlags are the flags by which a command finds its configuration.
+type configFlags struct {
+	path string
+	sets []FlagValue
+}
+
+// configFlagsOf adds --config and --set to a command.
+func configFlagsOf(c *cobra.Command) *configFlags {
+	f := &configFlags{}
+	c.Flags().StringVar(&f.path, "config", "", "configuration `file` (default $BROWNOUT_CONFIG, the user's, /etc/brownout/config.toml)")
+	c.Flags().Var(&setFlag{f: f}, "set", "set a `key`, like probe.round=5m; beats the file (may be repeated)")
+	return f
+}
+
+// key adds a flag that sets a key: --store for store.path.
+func (f *configFlags) key(c *cobra.Command, flag, key, use string) *pflag.Flag {
+	return c.Flags().VarPF(&setFlag{f, "--" + flag, key}, flag, "", use)
+}
+
+// store adds --store.
+func (f *configFlags) store(c *cobra.Command) { f.key(c, "store", "store.path", "result store `file`") }
+
+// load reads the configuration.
+func (a *app) load(f *configFlags) (*Config, error) {
+	return LoadConfig(Sources{Path: f.path, Environ: a.env, Flags: f.sets})
+}
+
+// setFlag is a flag that sets a key of the configuration; without a key of its own it takes KEY=VALUE.
+type setFlag struct {
+	f    *configFlags
+	flag string
+	key  string
+}
+
+func (s *setFlag) String() string { return "" }
+func (s *setFlag) Type() string   { return "string" }
+
+func (s *setFlag) Set(value string) error {
+	if s.key != "" {
+		s.f.sets = append(s.f.sets, FlagValue{s.flag, s.key, value})
+		return nil
+	}
+	key, value, ok := strings.Cut(value, "=")
+	if !ok {
+		return fmt.Errorf("want KEY=VALUE, like probe.round=5m")
+	}
+	s.f.sets = append(s.f.sets, FlagValue{"--set", strings.TrimSpace(key), strings.TrimSpace(value)})
+	return nil
+}

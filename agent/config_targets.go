@@ -1,0 +1,76 @@
+package agent
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"strings"
+
+	"brownout/probe"
+)
+
+// expandTargets replaces each "@file" by the words of the file: one target a line, "#" begins a comment.
+func (c *Config) expandTargets(list []string) ([]string, error) {
+	var out []string
+	for _, item := range list {
+		name, ok := strings.CutPrefix(item, "@")
+		if !ok {
+			out = append(out, item)
+			continue
+		}
+		words, err := readTargets(c.relative(name))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, words...)
+	}
+	return out, nil
+}
+
+func readTargets(path string) ([]string, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: cannot be read: %s", path, cause(err))
+	}
+	var out []string
+	line := 0
+	for text := range strings.Lines(string(data)) {
+		line++
+		text, _, _ = strings.Cut(text, "#")
+		for _, word := range strings.FieldsFunc(text, isTargetSeparator) {
+			if _, err := probe.ParseSpace([]string{word}, nil); err != nil {
+				return nil, fmt.Errorf("%s:%d: %w", path, line, err)
+			}
+			out = append(out, word)
+		}
+	}
+	return out, nil
+}
+
+func isTargetSeparator(r rune) bool { return strings.ContainsRune(" \t\r\n,", r) }
+
+// labPrefixes may be probed at any rate and without a contact: they reach nobody. 198.18.0.0/15 is for benchmarks
+// (RFC 2544, RFC 6890).
+var labPrefixes = []netip.Prefix{
+	netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128"), netip.MustParsePrefix("198.18.0.0/15"),
+}
+
+// isLab reports whether a prefix lies in loopback or 198.18.0.0/15.
+func isLab(p netip.Prefix) bool {
+	for _, lab := range labPrefixes {
+		if p.Bits() >= lab.Bits() && lab.Contains(p.Addr()) {
+			return true
+		}
+	}
+	return false
+}
+
+// isLabSpace reports whether all of a space does.
+func isLabSpace(s probe.Space) bool {
+	for _, p := range s.Prefixes() {
+		if !isLab(p) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,46 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// talk tells the user something on standard error. Every line begins with "brownout: ", and a failure ends with a hint
+// that tells the next step.
+type talk struct {
+	w io.Writer
+}
+
+// say prints a line, or several.
+func (t talk) say(format string, args ...any) {
+	for line := range strings.SplitSeq(fmt.Sprintf(format, args...), "\n") {
+		fmt.Fprintf(t.w, "brownout: %s\n", line)
+	}
+}
+
+func (t talk) warn(format string, args ...any) { t.say("warning: "+format, args...) }
+
+func (t talk) hint(next string) { t.say("hint: %s", next) }
+
+// failure tells why a command failed and returns the exit code. Errors without a hint of their own get the general one.
+func (t talk) failure(err error) int {
+	code := codeOf(err)
+	var quiet exitCode
+	if err == nil || errors.As(err, &quiet) {
+		return code
+	}
+	t.say("%v", err)
+	var hinted *hintError
+	var config *ConfigError
+	switch {
+	case errors.As(err, &hinted):
+		t.hint(hinted.hint)
+	case errors.As(err, &config):
+		t.hint("the keys, their units and defaults stand in config.example.toml; `brownout config show` prints what is in effect")
+	default:
+		t.hint("`brownout doctor` looks for what is wrong with this machine or the configuration")
+	}
+	return code
+}

@@ -1,0 +1,255 @@
+package store
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	bolt "go.etcd.io/bbolt"
+
+	"brownout/probe"
+	"brownout/probe/outage"
+)
+
+// jsonVersion is the first byte of records that are JSON: outages and changes are few, and their form grows.
+const jsonVersion = 1
+
+func appendJSON(v any) ([]byte, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	return append([]byte{jsonVersion}, b...), nil
+}
+
+func decodeJSON(b []byte, v any) error {
+	if len(b) == 0 || b[0] != jsonVersion {
+		return errors.New("its encoding is not known")
+	}
+	return json.Unmarshal(b[1:], v)
+}
+
+func putFindings(tx *bolt.Tx, f *outage.Findings, h *head) error {
+	for i := range f.Changes {
+		if err := putChange(tx, &f.Changes[i], h); err != nil {
+			return fmt.Errorf("change of %s: %w", f.Changes[i].Block, err)
+		}
+	}
+	for i := range f.Outages {
+		if err := putOutage(tx, &f.Outages[i]); err != nil {
+			return fmt.Errorf("outage %s: %w", f.Outages[i].ID, err)
+		}
+	}
+	for i := range f.Summaries {
+		if err := putSummary(tx, &f.Summaries[i]); err != nil {
+			return fmt.Errorf("summary of %s, %v: %w", f.Summaries[i].Block, f.Summaries[i].Start, err)
+		}
+	}
+	return nil
+}
+
+// putOutage writes an outage, new or changed, and keeps up the index by its start.
+func putOutage(tx *bolt.Tx, o *outage.Outage) error {
+	if o.ID == "" {
+		return errors.New("it has no id")
+	}
+	id := []byte(o.ID)
+	old, err := get(tx, bucketOutages, id)
+	if err != nil {
+		return err
+	}
+	if old != nil {
+		var was outage.Outage
+		if err := decodeJSON(old, &was); err != nil {
+			return damagedRecord(bucketOutages, id, err)
+		}
+		if err := tx.Bucket(bucketByStart).Delete(startKey(&was)); err != nil {
+			return err
+		}
+	}
+	value, err := appendJSON(o)
+	if err != nil {
+		return err
+	}
+	if err := put(tx, bucketOutages, id, value); err != nil {
+		return err
+	}
+	return put(tx, bucketByStart, startKey(o), nil)
+}
+
+func startKey(o *outage.Outage) []byte { return append(timeKey(o.Start.At), o.ID...) }
+
+// Outages is every outage of every block, by its most likely start and then by its ID.
+func (s *Store) Outages() ([]outage.Outage, error) {
+	var all []outage.Outage
+	err := s.view(func(tx *bolt.Tx) error {
+		all = nil
+		return each(tx, bucketByStart, func(k, _ []byte) error {
+			if len(k) < 8 {
+				return damagedRecord(bucketByStart, k, errors.New("malformed key"))
+			}
+			o, err := readOutage(tx, k[8:])
+			if err == nil && o == nil {
+				err = damagedRecord(bucketOutages, k[8:], errors.New("is missing"))
+			}
+			if err == nil {
+				all = append(all, *o)
+			}
+			return err
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read outages: %w", err)
+	}
+	return all, nil
+}
+
+// Outage is the outage of that ID, or nil if there is none.
+func (s *Store) Outage(id string) (o *outage.Outage, err error) {
+	if id == "" {
+		return nil, nil
+	}
+	err = s.view(func(tx *bolt.Tx) (err error) {
+		o, err = readOutage(tx, []byte(id))
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read outage: %w", err)
+	}
+	return o, nil
+}
+
+func readOutage(tx *bolt.Tx, id []byte) (*outage.Outage, error) {
+	value, err := get(tx, bucketOutages, id)
+	if err != nil || value == nil {
+		return nil, err
+	}
+	o := new(outage.Outage)
+	if err := decodeJSON(value, o); err != nil {
+		return nil, damagedRecord(bucketOutages, id, err)
+	}
+	return o, nil
+}
+
+// blockID numbers a block by name, as a new one if add; ok is whether it is known.
+func blockID(tx *bolt.Tx, name string, add bool) (id uint64, ok bool, err error) {
+	n := uint64(0)
+	err = each(tx, bucketBlocks, func(k, v []byte) error {
+		if string(k) != string(numberKey(n)) {
+			return damagedRecord(bucketBlocks, k, errNumber)
+		}
+		if string(v) == name {
+			id, ok = n, true
+		}
+		n++
+		return nil
+	})
+	if err != nil || ok || !add {
+		return id, ok, err
+	}
+	return n, true, put(tx, bucketBlocks, numberKey(n), []byte(name))
+}
+
+// putChange appends a change to those of its block: their order is that in which they were said.
+func putChange(tx *bolt.Tx, c *outage.Change, h *head) error {
+	block, _, err := blockID(tx, c.Block, true)
+	if err != nil {
+		return err
+	}
+	value, err := appendJSON(c)
+	if err != nil {
+		return err
+	}
+	k := binary.BigEndian.AppendUint64(numberKey(block), h.changes)
+	h.changes++
+	return put(tx, bucketChanges, k, value)
+}
+
+// Changes is what a block's states were between from and to as last said: each of these changes holds until the next. The
+// first is the one in force at from, if there is one. A change corrects all that was said earlier of the time from its
+// Since on.
+func (s *Store) Changes(block string, from, to probe.Instant) ([]outage.Change, error) {
+	said, err := s.Said(block)
+	if err != nil {
+		return nil, err
+	}
+	var line []outage.Change
+	for _, c := range said {
+		for len(line) > 0 && line[len(line)-1].Since >= c.Since {
+			line = line[:len(line)-1]
+		}
+		line = append(line, c)
+	}
+	for len(line) > 0 && line[len(line)-1].Since >= to {
+		line = line[:len(line)-1]
+	}
+	for len(line) > 1 && line[1].Since <= from {
+		line = line[1:]
+	}
+	return line, nil
+}
+
+// Said is every change of a block in the order in which it was said, corrected ones included.
+func (s *Store) Said(block string) ([]outage.Change, error) {
+	var said []outage.Change
+	err := s.view(func(tx *bolt.Tx) error {
+		said = nil
+		id, ok, err := blockID(tx, block, false)
+		if err != nil || !ok {
+			return err
+		}
+		prefix := numberKey(id)
+		c := tx.Bucket(bucketChanges).Cursor()
+		for k, v := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, v = c.Next() {
+			value, err := unseal(bucketChanges, k, v)
+			if err != nil {
+				return err
+			}
+			var change outage.Change
+			if err := decodeJSON(value, &change); err != nil {
+				return damagedRecord(bucketChanges, k, err)
+			}
+			said = append(said, change)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read changes of %s: %w", block, err)
+	}
+	return said, nil
+}
+
+// Blocks is the names of all blocks that anything is known of, in the order in which they were first met.
+func (s *Store) Blocks() ([]string, error) {
+	var names []string
+	err := s.view(func(tx *bolt.Tx) error {
+		names = nil
+		return each(tx, bucketBlocks, func(_, v []byte) error {
+			names = append(names, string(v))
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read blocks: %w", err)
+	}
+	return names, nil
+}
+
+// Detector is the detector's last snapshot, nil if there is none, and the cursor committed with it.
+func (s *Store) Detector() (snapshot []byte, cursor probe.Instant, err error) {
+	err = s.view(func(tx *bolt.Tx) error {
+		h, err := readHead(tx)
+		if err != nil {
+			return err
+		}
+		b, err := get(tx, bucketState, keyDetector)
+		snapshot, cursor = bytes.Clone(b), h.cursor
+		return err
+	})
+	if err != nil {
+		return nil, 0, fmt.Errorf("read detector: %w", err)
+	}
+	return snapshot, cursor, nil
+}

@@ -1,0 +1,298 @@
+package store
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+
+	bolt "go.etcd.io/bbolt"
+
+	"brownout/probe"
+	"brownout/probe/outage"
+)
+
+// maxFindings is how many problems Verify reports before it gives up counting.
+const maxFindings = 100
+
+// Verify checks the file's pages, by bbolt's own check too, every record's checksum and encoding, that no round is missing,
+// and that what was found fits together. It joins all it finds wrong, up to a hundred findings; errors of the operating
+// system end it. Progress, if not nil, is told of records checked and to be checked.
+//
+// The pages and records are read in one transaction, and changes wait for that: some tens of milliseconds a year of rounds.
+func (s *Store) Verify(progress func(done, total int)) error {
+	s.write.Lock()
+	defer s.write.Unlock()
+	if err := s.usable(); err != nil {
+		return err
+	}
+	v := &verifier{store: s, progress: progress}
+	if err := s.verifyPages(); err != nil {
+		return fmt.Errorf("verify store %s: %w", s.path, err) // no page of it is safe to follow
+	}
+	err := s.view(func(tx *bolt.Tx) error {
+		v.run(tx)
+		return nil
+	})
+	if err = errors.Join(append(v.found, err)...); err != nil {
+		return fmt.Errorf("verify store %s: %w", s.path, err)
+	}
+	return nil
+}
+
+// verifyPages inspects the file as it is on the disk, and only then lets bbolt do so.
+func (s *Store) verifyPages() error {
+	info, err := s.file.Stat()
+	if err != nil {
+		return err
+	}
+	pages, err := inspectPages(s.file, info.Size(), true)
+	if err != nil {
+		return &DamagedError{s.path, err}
+	}
+	if pages.spare != nil {
+		return fmt.Errorf("one of two meta pages is damaged, and the next commit mends it; the last commit before the store was opened may be missing: %w", pages.spare)
+	}
+	return s.view(func(tx *bolt.Tx) error {
+		var found []error
+		for err := range tx.Check() {
+			if len(found) < maxFindings {
+				found = append(found, err)
+			}
+		}
+		return errors.Join(found...)
+	})
+}
+
+type verifier struct {
+	store       *Store
+	progress    func(done, total int)
+	done, total int
+	found       []error
+}
+
+func (v *verifier) report(err error) {
+	if err != nil && len(v.found) < maxFindings {
+		v.found = append(v.found, err)
+	}
+}
+
+func (v *verifier) run(tx *bolt.Tx) {
+	for _, name := range bucketNames {
+		v.total += tx.Bucket(name).Stats().KeyN
+	}
+	h, err := readHead(tx)
+	v.report(err)
+	v.rounds(tx, &h)
+	v.epochs(tx)
+	v.summaries(tx)
+	v.changes(tx, &h)
+	v.outages(tx)
+	for _, name := range [][]byte{bucketMeta, bucketSpaces, bucketFrames, bucketState} {
+		v.each(tx, name, func(_, _ []byte) error { return nil })
+	}
+}
+
+// each visits every record, and goes on after one that is wrong.
+func (v *verifier) each(tx *bolt.Tx, bucket []byte, f func(k, value []byte) error) {
+	c := tx.Bucket(bucket).Cursor()
+	for k, sealed := c.First(); k != nil; k, sealed = c.Next() {
+		value, err := unseal(bucket, k, sealed)
+		if err == nil {
+			if err = f(k, value); err != nil && !errors.As(err, new(*RecordError)) {
+				err = damagedRecord(bucket, k, err)
+			}
+		}
+		v.report(err)
+		v.done++
+		if v.progress != nil && (v.done%256 == 0 || v.done == v.total) {
+			v.progress(v.done, v.total)
+		}
+	}
+}
+
+var errNotCanonical = errors.New("encodes otherwise when it is written again")
+
+func (v *verifier) rounds(tx *bolt.Tx, h *head) {
+	chain := chainUp{head: h, first: true}
+	var count uint64
+	var open []key
+	v.each(tx, bucketRounds, func(k, value []byte) error {
+		id, err := parseKey(k)
+		if err != nil {
+			return err
+		}
+		rec, err := decodeRecord(value, id, v.store.frames)
+		if err != nil {
+			return err
+		}
+		count++
+		if !rec.sealed {
+			open = append(open, id)
+		}
+		from := v.store.frames.mark()
+		again, err := appendRecord(nil, rec, v.store.frames)
+		v.store.frames.rollback(from)
+		if err == nil && !bytes.Equal(again, value) {
+			err = errNotCanonical
+		}
+		broken := chain.next(rec)
+		if broken != nil {
+			chain = chainUp{head: h, any: true, last: id}
+		}
+		return errors.Join(err, broken, inOrder(rec.round))
+	})
+	v.report(chain.end())
+	if count != h.rounds {
+		v.report(fmt.Errorf("there are %d rounds, and should be %d", count, h.rounds))
+	}
+	if !slices.Equal(open, h.open) {
+		v.report(fmt.Errorf("rounds %v are under way, and should be %v", open, h.open))
+	}
+}
+
+// inOrder checks a round's times.
+func inOrder(r *probe.Round) error {
+	if r.End < r.Start {
+		return fmt.Errorf("ends at %v, before its start", r.End)
+	}
+	return nil
+}
+
+func (v *verifier) epochs(tx *bolt.Tx) {
+	v.each(tx, bucketEpochs, func(k, value []byte) error {
+		if len(k) != 8 || len(value) != 4 {
+			return errors.New("malformed epoch")
+		}
+		rec, err := v.store.lookup(tx.Bucket(bucketRounds), key{start: parseTime(k)})
+		if err == nil && rec == nil {
+			return nil // its round was pruned
+		}
+		if err == nil && string(numberKey(v.store.frames.spaceID(rec.round.Space))) != string(value) {
+			err = errors.New("names another space than its round")
+		}
+		return err
+	})
+}
+
+func (v *verifier) summaries(tx *bolt.Tx) {
+	names := map[string]string{}
+	v.each(tx, bucketBlocks, func(k, name []byte) error {
+		if string(k) != string(numberKey(uint64(len(names)))) {
+			return errNumber
+		}
+		names[string(k)] = string(name)
+		return nil
+	})
+	var last outage.Summary
+	v.each(tx, bucketSummaries, func(k, value []byte) error {
+		if len(k) != chunkKeySize {
+			return errors.New("malformed key")
+		}
+		block, ok := names[string(k[:4])]
+		if !ok {
+			return errors.New("names no block")
+		}
+		chunk, err := decodeChunk(value, block, parseTime(k[4:]))
+		if err != nil {
+			return err
+		}
+		if !bytes.Equal(appendChunk(nil, chunk), value) {
+			return errNotCanonical
+		}
+		for i := range chunk {
+			if chunk[i].Block == last.Block && summaryOrder(&last, &chunk[i]) >= 0 {
+				return errors.New("summaries are out of order")
+			}
+			last = chunk[i]
+		}
+		return nil
+	})
+}
+
+func (v *verifier) changes(tx *bolt.Tx, h *head) {
+	said := uint64(0)
+	last := map[string]probe.Instant{}
+	v.each(tx, bucketChanges, func(k, value []byte) error {
+		var c outage.Change
+		if err := decodeJSON(value, &c); err != nil {
+			return err
+		}
+		id, ok, err := blockID(tx, c.Block, false)
+		if err != nil || !ok || !bytes.HasPrefix(k, numberKey(id)) {
+			return cmpErr(err, errors.New("names another block than its key"))
+		}
+		said++
+		before, met := last[c.Block]
+		last[c.Block] = c.DeclaredAt
+		if met && c.DeclaredAt < before {
+			return fmt.Errorf("was declared at %v, before the change it corrects", c.DeclaredAt)
+		}
+		return nil
+	})
+	if said > h.changes {
+		v.report(fmt.Errorf("there are %d changes, and should be at most %d", said, h.changes))
+	}
+}
+
+// outages checks the index, and that the outages of one block do not overlap and their phases adjoin.
+func (v *verifier) outages(tx *bolt.Tx) {
+	blocks := map[string][]outage.Outage{}
+	count := 0
+	v.each(tx, bucketOutages, func(k, value []byte) error {
+		var o outage.Outage
+		if err := decodeJSON(value, &o); err != nil {
+			return err
+		}
+		count++
+		blocks[o.Block] = append(blocks[o.Block], o)
+		switch {
+		case o.ID != string(k):
+			return fmt.Errorf("is of outage %s", o.ID)
+		case tx.Bucket(bucketByStart).Get(startKey(&o)) == nil:
+			return errors.New("is missing in the index")
+		}
+		return checkOutage(&o)
+	})
+	indexed := 0
+	v.each(tx, bucketByStart, func(_, _ []byte) error {
+		indexed++
+		return nil
+	})
+	if indexed != count {
+		v.report(fmt.Errorf("the index of outages has %d entries for %d outages", indexed, count))
+	}
+	for _, list := range blocks {
+		v.report(apart(list))
+	}
+}
+
+func checkOutage(o *outage.Outage) error {
+	if (o.End == nil) != (o.Status == outage.Ongoing) {
+		return fmt.Errorf("is %s, against its end", o.Status)
+	}
+	for i, p := range o.Phases {
+		last := i == len(o.Phases)-1
+		switch {
+		case i == 0 && p.Start != o.Start:
+			return errors.New("its first phase starts at another time")
+		case !last && (p.End == nil || *p.End != o.Phases[i+1].Start):
+			return fmt.Errorf("its phases %d and %d do not adjoin", i, i+1)
+		case last && (p.End == nil) != (o.End == nil), last && p.End != nil && *p.End != *o.End:
+			return errors.New("its last phase ends at another time")
+		}
+	}
+	return nil
+}
+
+// apart checks that the outages of a block do not overlap.
+func apart(list []outage.Outage) error {
+	slices.SortFunc(list, func(a, b outage.Outage) int { return cmp.Compare(a.Start.At, b.Start.At) })
+	for i := 1; i < len(list); i++ {
+		if before := &list[i-1]; before.End == nil || before.End.At > list[i].Start.At {
+			return fmt.Errorf("outages %s and %s overlap", before.ID, list[i].ID)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,293 @@
+package probe
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"testing"
+
+	"github.com/miekg/dns"
+	"golang.org/x/sys/unix"
+)
+
+// These answers are life, however odd.
+func TestDNSOddAnswers(t *testing.T) {
+	if !inNamespace(t, nil) {
+		return
+	}
+	tests := map[string]func(*dns.Msg){
+		"plain":                     nil,
+		"truncated":                 func(m *dns.Msg) { m.Truncated = true },
+		"format error":              func(m *dns.Msg) { m.Rcode = dns.RcodeFormatError },
+		"format error, no question": func(m *dns.Msg) { m.Rcode, m.Question = dns.RcodeFormatError, nil },
+		"not implemented":           func(m *dns.Msg) { m.Rcode, m.Question = dns.RcodeNotImplemented, nil },
+		"bad version":               func(m *dns.Msg) { m.SetEdns0(512, false); m.Rcode = dns.RcodeBadVers },
+		"refused":                   func(m *dns.Msg) { m.Rcode = dns.RcodeRefused },
+		"unassigned code":           func(m *dns.Msg) { m.Rcode = 12 },
+		"other case":                func(m *dns.Msg) { m.Question[0].Name = "WWW.eXample." },
+		"long": func(m *dns.Msg) {
+			for range 40 {
+				m.Answer = append(m.Answer, &dns.TXT{Hdr: dns.RR_Header{Name: "www.example.", Rrtype: dns.TypeTXT, Class: 1},
+					Txt: []string{"thirty bytes of text that matter not"}})
+			}
+		},
+	}
+	w := drive(t, openDNS, SweeperConfig{DNSName: "www.example", DNSType: dns.TypeA})
+	address := netip.MustParseAddr("198.18.1.10")
+	for name, change := range tests {
+		address = address.Next()
+		oddServer(t, address.String(), func(q *dns.Msg) [][]byte { return [][]byte{reply(q, change)} })
+		if a := w.ask(address.String(), DNS); a.Outcome != Reply {
+			t.Errorf("%s: %+v, want a reply", name, a)
+		}
+	}
+	if n := w.tally.forgedPackets.Load() + w.tally.malformed.Load(); n != 0 {
+		t.Errorf("%d answers were not believed", n)
+	}
+}
+
+// These are nobody's answer to our question: they are counted, and credit nothing.
+func TestDNSForgeries(t *testing.T) {
+	if !inNamespace(t, nil) {
+		return
+	}
+	cut := func(n int) func(*dns.Msg) []byte { return func(q *dns.Msg) []byte { return reply(q, nil)[:n] } }
+	changed := func(change func(*dns.Msg)) func(*dns.Msg) []byte {
+		return func(q *dns.Msg) []byte { return reply(q, change) }
+	}
+	tests := []struct {
+		name      string
+		malformed bool
+		answer    func(*dns.Msg) []byte
+	}{
+		{"empty", true, cut(0)},
+		{"eleven bytes", true, cut(11)},
+		{"header that promises a question", true, cut(12)},
+		{"question cut off", true, cut(20)},
+		{"another id", false, changed(func(m *dns.Msg) { m.Id ^= 1 })},
+		{"another name", false, changed(func(m *dns.Msg) { m.Question[0].Name = "xww.example." })},
+		{"another type", false, changed(func(m *dns.Msg) { m.Question[0].Qtype ^= 0x20 })},
+		{"another class", false, changed(func(m *dns.Msg) { m.Question[0].Qclass = dns.ClassCHAOS })},
+		{"our own question", false, changed(func(m *dns.Msg) { m.Response = false })},
+		{"another operation", false, changed(func(m *dns.Msg) { m.Opcode = dns.OpcodeUpdate })},
+		{"no question, no error", false, changed(func(m *dns.Msg) { m.Question = nil })},
+		{"two questions", false, changed(func(m *dns.Msg) { m.Question = append(m.Question, m.Question[0]) })},
+	}
+	w := drive(t, openDNS, SweeperConfig{DNSName: "www.example", DNSType: dns.TypeA})
+	address := netip.MustParseAddr("198.18.1.10")
+	for _, test := range tests {
+		address = address.Next()
+		oddServer(t, address.String(), func(q *dns.Msg) [][]byte { return [][]byte{test.answer(q)} })
+		forged, malformed := w.tally.forgedPackets.Load(), w.tally.malformed.Load()
+		if _, err := w.send(address.String(), DNS, 0); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, test.name+" is counted", func() bool {
+			if test.malformed {
+				return w.tally.malformed.Load() == malformed+1
+			}
+			return w.tally.forgedPackets.Load() == forged+1
+		})
+	}
+	if len(w.arrivals) != 0 {
+		t.Errorf("arrived %+v", <-w.arrivals)
+	}
+}
+
+// An answer from another address or port than was asked is never credited, nor one to a question of another address.
+func TestDNSWrongSource(t *testing.T) {
+	if !inNamespace(t, nil) {
+		return
+	}
+	var conns []net.PacketConn
+	for _, source := range []string{"198.18.1.21:53", "198.18.1.20:54"} {
+		c, err := net.ListenPacket("udp", source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		conns = append(conns, c)
+	}
+	honest, err := net.ListenPacket("udp", "198.18.1.20:53")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer honest.Close()
+	w := drive(t, openDNS, SweeperConfig{})
+	ticket, err := w.send("198.18.1.20", DNS, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := make([]byte, 512)
+	n, from, err := honest.ReadFrom(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	query := new(dns.Msg)
+	if err := query.Unpack(b[:n]); err != nil {
+		t.Fatal(err)
+	}
+	if o := query.IsEdns0(); o == nil || o.UDPSize() != dnsUDPSize || query.RecursionDesired {
+		t.Errorf("asked %v", query)
+	}
+	for i, c := range conns {
+		if _, err := c.WriteTo(reply(query, nil), from); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "it is counted", func() bool { return w.tally.forgedPackets.Load() == uint64(i+1) })
+	}
+	for range 2 { // a duplicate is the sweeper's to judge
+		if _, err := honest.WriteTo(reply(query, nil), from); err != nil {
+			t.Fatal(err)
+		}
+		if a := w.next(); a.Ticket != ticket || a.Outcome != Reply {
+			t.Errorf("arrived %+v", a)
+		}
+	}
+	w.wire.Forget([]Ticket{ticket})
+	if _, err := honest.WriteTo(reply(query, nil), from); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a forgotten question is answered in vain", func() bool { return w.tally.forgedPackets.Load() == 3 })
+	if len(w.arrivals) != 0 {
+		t.Errorf("arrived %+v", <-w.arrivals)
+	}
+}
+
+// A host that drops what has EDNS answers the second attempt.
+func TestDNSSilentToEDNS(t *testing.T) {
+	if !inNamespace(t, nil) {
+		return
+	}
+	asked := make(chan bool, 2)
+	oddServer(t, "198.18.1.20", func(q *dns.Msg) [][]byte {
+		asked <- q.IsEdns0() != nil
+		if q.IsEdns0() != nil {
+			return nil
+		}
+		return [][]byte{reply(q, nil)}
+	})
+	w := drive(t, openDNS, SweeperConfig{})
+	if _, err := w.send("198.18.1.20", DNS, 0); err != nil {
+		t.Fatal(err)
+	}
+	again, err := w.send("198.18.1.20", DNS, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := w.next(); a.Ticket != again || a.Outcome != Reply {
+		t.Errorf("arrived %+v, want a reply to the second attempt", a)
+	}
+	if first, second := <-asked, <-asked; !first || second {
+		t.Errorf("EDNS in the first attempt: %t, in the second: %t", first, second)
+	}
+}
+
+func TestDNSErrors(t *testing.T) {
+	if !inNamespace(t, nil) {
+		return
+	}
+	sysctl(t, "net/ipv4/icmp_ratelimit", "0")
+	sysctl(t, "net/ipv6/icmp/ratelimit", "0")
+	for _, a := range []string{"fd00:198:18::20", "fd00:198:18::21"} {
+		command(t, "ip addr add "+a+"/128 dev lo nodad") // else lo itself sends its errors
+	}
+	command(t, "nft add table inet t")
+	command(t, "nft add chain inet t in { type filter hook input priority 0; }")
+	for _, rule := range []string{
+		"ip daddr 198.18.0.21 udp dport 53 reject with icmp type admin-prohibited",
+		"ip daddr 198.18.0.22 udp dport 53 reject with icmp type net-unreachable",
+		"ip6 daddr fd00:198:18::21 udp dport 53 reject with icmpv6 type admin-prohibited",
+	} {
+		command(t, "nft add rule inet t in "+rule)
+	}
+	w := drive(t, openDNS, SweeperConfig{})
+	for _, test := range []struct {
+		target     string
+		outcome    Outcome
+		kind, code uint8
+	}{
+		{target: "198.18.0.20", outcome: Refused}, // nobody listens
+		{target: "198.18.0.21", outcome: Unreachable, kind: 3, code: 13},
+		{target: "198.18.0.22", outcome: Unreachable, kind: 3, code: 0},
+		{target: "fd00:198:18::20", outcome: Refused},
+		{target: "fd00:198:18::21", outcome: Unreachable, kind: 1, code: 1},
+	} {
+		a := w.ask(test.target, DNS)
+		if a.Outcome != test.outcome || a.Type != test.kind || a.Code != test.code || a.RTT <= 0 || a.RTT > patience {
+			t.Errorf("%s: %+v, want %v %d %d", test.target, a, test.outcome, test.kind, test.code)
+		}
+		if a.Outcome == Unreachable && a.From != netip.MustParseAddr(test.target) {
+			t.Errorf("%s: error from %v", test.target, a.From)
+		}
+	}
+	if n := w.tally.forgedPackets.Load() + w.tally.malformed.Load(); n != 0 {
+		t.Errorf("%d errors were not believed", n)
+	}
+}
+
+// An error about one question surfaces on the sending of another, which is sent all the same.
+func TestDNSErrorsBlameNobodyElse(t *testing.T) {
+	if !inNamespace(t, nil) {
+		return
+	}
+	sysctl(t, "net/ipv4/icmp_ratelimit", "0")
+	sysctl(t, "net/ipv4/icmp_msgs_per_sec", "100000")
+	sysctl(t, "net/ipv4/icmp_msgs_burst", "10000")
+	w := drive(t, openDNS, SweeperConfig{})
+	packets := make([]Packet, 1024)
+	target := netip.MustParseAddr("198.18.0.0")
+	for i := range packets {
+		packets[i] = Packet{Ticket: makeTicket(1, i, 0), Target: target, Protocol: DNS}
+		target = target.Next()
+	}
+	w.wire.Send(packets)
+	for i := range packets {
+		if packets[i].Err != nil {
+			t.Fatalf("%s: %v", packets[i].Target, packets[i].Err)
+		}
+	}
+	refused := map[Ticket]bool{}
+	for range packets {
+		a := w.next()
+		if a.Outcome != Refused {
+			t.Fatalf("arrived %+v", a)
+		}
+		refused[a.Ticket] = true
+	}
+	if len(refused) != len(packets) {
+		t.Errorf("%d of %d were refused", len(refused), len(packets))
+	}
+}
+
+func TestDNSLocalFailures(t *testing.T) {
+	if !inNamespace(t, nil) {
+		return
+	}
+	command(t, "ip route add unreachable 198.19.1.0/24")
+	command(t, "ip route add prohibit 198.19.2.0/24")
+	command(t, "nft add table inet t")
+	command(t, "nft add chain inet t out { type filter hook output priority 0; }")
+	command(t, "nft add rule inet t out ip daddr 198.18.3.0/24 drop")
+	w := drive(t, openDNS, SweeperConfig{})
+	for target, want := range map[string]unix.Errno{
+		"198.19.0.1":    unix.ENETUNREACH,
+		"198.19.1.1":    unix.EHOSTUNREACH,
+		"198.19.2.1":    unix.EACCES,
+		"198.18.3.1":    unix.EPERM,
+		"fd00:198:19::": unix.ENETUNREACH,
+	} {
+		if _, err := w.send(target, DNS, 0); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", target, err, want)
+		}
+	}
+	if n := len(w.wire.(*dnsWire).awaited.byTicket); n != 0 || len(w.arrivals) != 0 {
+		t.Errorf("%d questions are awaited, %d arrivals", n, len(w.arrivals))
+	}
+	if err := errors.Join(w.wire.Close(), w.wire.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.send("198.18.0.1", DNS, 0); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("after close: %v", err)
+	}
+}

@@ -1,10 +1,12 @@
 package probe
 
 import (
+	"encoding/binary"
 	"errors"
 	"net"
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/miekg/dns"
 	"golang.org/x/sys/unix"
@@ -289,5 +291,47 @@ func TestDNSLocalFailures(t *testing.T) {
 	}
 	if _, err := w.send("198.18.0.1", DNS, 0); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("after close: %v", err)
+	}
+}
+
+// An ICMP error is about the question that it quotes; where it quotes too little, about the last one to that address.
+func TestDNSErrorIsAboutWhatItQuotes(t *testing.T) {
+	var tally wireTally
+	w := &dnsWire{cfg: &SweeperConfig{tally: &tally}, opened: time.Now(), awaited: newDNSAwaited()}
+	target, router := netip.MustParseAddr("198.18.0.1"), netip.MustParseAddr("198.18.0.254")
+	first, err := w.awaited.add(target, 1, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.awaited.add(target, 2, 0); err != nil {
+		t.Fatal(err)
+	}
+	quote := binary.BigEndian.AppendUint16(nil, first)
+	closed := Arrival{Type: 3, Code: 3, From: target}
+	for _, test := range []struct {
+		n       icmpNotice
+		ticket  Ticket // 0: none
+		outcome Outcome
+	}{
+		{icmpNotice{netip.AddrPortFrom(target, 53), closed, quote}, 1, Refused},
+		{icmpNotice{netip.AddrPortFrom(target, 53), closed, nil}, 2, Refused},
+		{icmpNotice{netip.AddrPortFrom(target, 53), Arrival{Type: 3, Code: 3, From: router}, quote}, 1, Unreachable},
+		{icmpNotice{netip.AddrPortFrom(target, 53), Arrival{Type: 3, Code: 1, From: target}, quote}, 1, Unreachable},
+		{icmpNotice{netip.AddrPortFrom(target, 53), Arrival{Type: 11, Code: 0, From: router}, quote}, 1, Unreachable},
+		{n: icmpNotice{netip.AddrPortFrom(target, 54), closed, quote}},
+		{n: icmpNotice{netip.AddrPortFrom(router, 53), closed, quote}},
+		{n: icmpNotice{netip.AddrPortFrom(target, 53), closed, binary.BigEndian.AppendUint16(nil, first^1)}},
+	} {
+		forged := tally.forgedPackets.Load()
+		news := w.proveNotice(&test.n, nil)
+		if test.ticket == 0 {
+			if len(news) != 0 || tally.forgedPackets.Load() != forged+1 {
+				t.Errorf("%+v credits %+v", test.n, news)
+			}
+			continue
+		}
+		if len(news) != 1 || news[0].Ticket != test.ticket || news[0].Outcome != test.outcome {
+			t.Errorf("%+v credits %+v, want %v of ticket %d", test.n, news, test.outcome, test.ticket)
+		}
 	}
 }

@@ -71,7 +71,7 @@ func microseconds(rtt time.Duration) uint32 {
 
 // seenSilent is the moment at which the detector sees a service as silent.
 func (w *Sweep) seenSilent(i int) Instant {
-	return InstantOf(w.origin).Add(int64(w.table[i].offset) + w.timeoutMS())
+	return InstantOf(w.origin).Add(int64(w.silentOffset(i)) + w.timeoutMS())
 }
 
 func (w *Sweep) timeoutMS() int64 {

@@ -16,6 +16,9 @@ func (w *Sweep) arrive(kind protocolKind, a Arrival) bool {
 	ref := refOf(i, a.Ticket.attempt())
 	switch a.Outcome {
 	case Reply, Refused:
+		if v := &w.table[i]; v.decided() && v.outcome() == Unsent {
+			return false // what is on record as never sent cannot have been silent first
+		}
 		w.credit(ref, a)
 	case Unreachable:
 		w.note(ref, a)

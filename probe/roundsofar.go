@@ -39,12 +39,7 @@ func (w *Sweep) watermark() Instant {
 	for w.oldest < len(w.log) && w.settled(w.log[w.oldest]) {
 		w.oldest++
 	}
-	// The log is in order of sending, and what is recorded for the silent may be PlanTolerance before that.
 	for _, ref := range w.log[w.oldest:] {
-		v := &w.table[ref.service()]
-		if int64(v.offset)-PlanTolerance.Milliseconds()+w.timeoutMS()-1 >= mark {
-			break
-		}
 		if !w.settled(ref) {
 			mark = min(mark, int64(w.silentOffset(ref.service()))+w.timeoutMS()-1)
 		}

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
@@ -33,43 +34,42 @@ func finalRound(t testing.TB, w *Sweep) *Round {
 	t.Helper()
 	<-w.Done()
 	r, _ := w.Round()
-	checkRound(t, r)
+	if err := checkRound(r); err != nil {
+		t.Fatal(err)
+	}
 	return r
 }
 
 // checkRound checks what holds of every round.
-func checkRound(t interface {
-	Helper()
-	Fatalf(string, ...any)
-}, r *Round) {
-	t.Helper()
+func checkRound(r *Round) error {
 	if r.End < r.Start {
-		t.Fatalf("the round ends %d ms before it starts", r.Start-r.End)
+		return fmt.Errorf("the round ends %d ms before it starts", r.Start-r.End)
 	}
 	for _, p := range r.Passes {
 		taken := map[int32]bool{}
 		for i, target := range p.Unsent {
 			taken[target] = true
 			if i > 0 && p.Unsent[i-1] >= target {
-				t.Fatalf("unsent %v is not in order", p.Unsent)
+				return fmt.Errorf("unsent %v is not in order", p.Unsent)
 			}
 		}
 		for i, a := range p.Answers {
 			if taken[a.Target] || int(a.Target) >= p.Targets.Len() {
-				t.Fatalf("target %d has two outcomes or is none", a.Target)
+				return fmt.Errorf("target %d has two outcomes or is none", a.Target)
 			}
 			taken[a.Target] = true
 			if i > 0 && p.Answers[i-1].Target >= a.Target {
-				t.Fatalf("answers are not in order at target %d", a.Target)
+				return fmt.Errorf("answers are not in order at target %d", a.Target)
 			}
 			if a.Outcome == Timeout || a.Outcome == Unsent || a.RTT == 0 || a.RTT != QuantiseRTT(a.RTT) {
-				t.Fatalf("answer %+v is none", a)
+				return fmt.Errorf("answer %+v is none", a)
 			}
 		}
 		if n := p.Targets.Len() - len(taken); len(p.SilentMS) != 0 && len(p.SilentMS) != n {
-			t.Fatalf("%d are silent, and %d offsets are recorded", n, len(p.SilentMS))
+			return fmt.Errorf("%d are silent, and %d offsets are recorded", n, len(p.SilentMS))
 		}
 	}
+	return nil
 }
 
 // outcomes counts the outcomes of a pass.

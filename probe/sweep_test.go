@@ -20,7 +20,7 @@ func icmpOrder(t testing.TB, span time.Duration, targets ...string) Order {
 	return Order{Space: space, Aims: []Aim{{ICMP, space}}, Seed: 7, Span: span}
 }
 
-func start(t testing.TB, s *Sweeper, o Order) *Sweep {
+func startSweep(t testing.TB, s *Sweeper, o Order) *Sweep {
 	t.Helper()
 	w, err := s.Start(t.Context(), o)
 	if err != nil {
@@ -93,7 +93,7 @@ func TestPacedSweepKeepsItsPlan(t *testing.T) {
 		defer s.Close()
 		o := icmpOrder(t, 10*time.Second, "198.18.0.0/26")
 		begin := time.Now()
-		w := start(t, s, o)
+		w := startSweep(t, s, o)
 		<-w.Sent()
 		r := finalRound(t, w)
 		if r.Start != InstantOf(begin) || r.Span != o.Span || r.Timeout != 3*time.Second || !r.Seeded || r.Seed != 7 || !r.VantageOK {
@@ -166,7 +166,7 @@ func TestOutcomes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, wire := openFake(t, SweeperConfig{}, script)
 		defer s.Close()
-		w := start(t, s, icmpOrder(t, 0, "198.18.0.0/28"))
+		w := startSweep(t, s, icmpOrder(t, 0, "198.18.0.0/28"))
 		r := finalRound(t, w)
 		got := map[int]Outcome{}
 		for i := range 16 {
@@ -211,7 +211,7 @@ func TestLateWindowCloses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := openFake(t, SweeperConfig{}, script)
 		defer s.Close()
-		r := finalRound(t, start(t, s, icmpOrder(t, 10*time.Minute, "198.18.0.0/24")))
+		r := finalRound(t, startSweep(t, s, icmpOrder(t, 10*time.Minute, "198.18.0.0/24")))
 		if got := outcomes(r.Passes[0]); got[Late] != 128 || got[Timeout] != 128 {
 			t.Errorf("outcomes %v", got)
 		}
@@ -243,7 +243,7 @@ func TestRetryOfUsualServices(t *testing.T) {
 		defer s.Close()
 		o := icmpOrder(t, 10*time.Second, "198.18.0.0/29")
 		o.Usual = usual
-		r := finalRound(t, start(t, s, o))
+		r := finalRound(t, startSweep(t, s, o))
 		planned := func(i int32) int32 { return int32(r.Plan().Offset(0, int(i)).Milliseconds()) }
 		want := []Answer{
 			{Target: 0, Outcome: Reply, Offset: planned(0) + 3001, First: UnknownOffset, RTT: QuantiseRTT(1e6)},
@@ -271,7 +271,7 @@ func TestRetriesKeepToTheAllowance(t *testing.T) {
 		defer s.Close()
 		o := icmpOrder(t, 10*time.Second, "198.18.0.0/24")
 		o.Usual = func(netip.Addr, Protocol) bool { return true }
-		finalRound(t, start(t, s, o))
+		finalRound(t, startSweep(t, s, o))
 		if extra := len(wire.log) - 256; extra < 32 || extra > 32+4 {
 			t.Errorf("%d retries, want 32 and 0.4 for each of ten seconds", extra)
 		}
@@ -284,7 +284,7 @@ func TestConfirmationWaitsForItsAllowance(t *testing.T) {
 		defer s.Close()
 		o := icmpOrder(t, 0, "198.18.0.0/26")
 		o.Kind = Confirm
-		r := finalRound(t, start(t, s, o))
+		r := finalRound(t, startSweep(t, s, o))
 		if got := outcomes(r.Passes[0]); got[Reply] != 36 || got[Unsent] != 28 {
 			t.Errorf("outcomes %v, want 32 at once, 4 in the ten seconds after, the rest unsent", got)
 		}
@@ -298,8 +298,8 @@ func TestRateCapsAllSweepsTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, wire := openFake(t, SweeperConfig{Rate: 100}, replyAfter(time.Millisecond))
 		defer s.Close()
-		a := start(t, s, icmpOrder(t, 0, "198.18.0.0/24"))
-		b := start(t, s, icmpOrder(t, 0, "198.18.1.0/24"))
+		a := startSweep(t, s, icmpOrder(t, 0, "198.18.0.0/24"))
+		b := startSweep(t, s, icmpOrder(t, 0, "198.18.1.0/24"))
 		finalRound(t, a)
 		finalRound(t, b)
 		if took := wire.log[511].at.Sub(wire.log[0].at); took < 5*time.Second || took > 6*time.Second {
@@ -314,7 +314,7 @@ func TestStallIsNotFlooded(t *testing.T) {
 		s, wire := openFake(t, SweeperConfig{}, silent)
 		defer s.Close()
 		wire.stall = 2 * time.Second
-		r := finalRound(t, start(t, s, icmpOrder(t, 10*time.Second, "198.18.0.0/24")))
+		r := finalRound(t, startSweep(t, s, icmpOrder(t, 10*time.Second, "198.18.0.0/24")))
 		unsent := len(r.Passes[0].Unsent)
 		if unsent < 35 || unsent > 45 || s.Stats().Protocols[ICMP].Local["overdue"] != uint64(unsent) {
 			t.Errorf("%d unsent of the 51 due in two seconds less the tolerance", unsent)
@@ -361,7 +361,7 @@ func TestCancelledSweepIsUnsent(t *testing.T) {
 func TestCloseEndsSweeps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, wire := openFake(t, SweeperConfig{}, silent)
-		w := start(t, s, icmpOrder(t, time.Hour, "198.18.0.0/24"))
+		w := startSweep(t, s, icmpOrder(t, time.Hour, "198.18.0.0/24"))
 		time.Sleep(time.Minute)
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
@@ -409,7 +409,7 @@ func TestPassesAreInOrderOfProtocol(t *testing.T) {
 		}
 		defer s.Close()
 		space := testSpace(t, "198.18.0.0/28", "2001:db8::/124")
-		r := finalRound(t, start(t, s, Order{Space: space, Aims: []Aim{{DNS, space}, {TCP(443), space}, {ICMP, space}, {TCP(80), space}}}))
+		r := finalRound(t, startSweep(t, s, Order{Space: space, Aims: []Aim{{DNS, space}, {TCP(443), space}, {ICMP, space}, {TCP(80), space}}}))
 		var got []Protocol
 		for i, p := range r.Passes {
 			got = append(got, p.Protocol)

@@ -206,7 +206,7 @@ func TestReplyReadBehindTheWatermarkIsMoved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, wire := openFake(t, SweeperConfig{}, silent)
 		defer s.Close()
-		w := start(t, s, icmpOrder(t, 0, "198.18.0.1"))
+		w := startSweep(t, s, icmpOrder(t, 0, "198.18.0.1"))
 		time.Sleep(5 * time.Second)
 		_, mark := w.Round()
 		wire.sink(Arrival{Ticket: wire.log[0].Ticket, Outcome: Reply, At: wire.log[0].at.Add(20 * time.Millisecond)})
@@ -228,7 +228,7 @@ func TestRetryHoldsTheWatermark(t *testing.T) {
 		defer s.Close()
 		o := icmpOrder(t, 0, "198.18.0.1")
 		o.Usual = func(netip.Addr, Protocol) bool { return true }
-		w := start(t, s, o)
+		w := startSweep(t, s, o)
 		time.Sleep(5 * time.Second)
 		_, mark := w.Round()
 		sent := wire.log[0].at
@@ -259,7 +259,7 @@ func TestScaledClockKeepsTheWire(t *testing.T) {
 		s, _ := openFake(t, cfg, script)
 		defer s.Close()
 		begin := time.Now()
-		r, err := watch(start(t, s, icmpOrder(t, 660*time.Second, "198.18.0.0/24")), 50*time.Millisecond)
+		r, err := watch(startSweep(t, s, icmpOrder(t, 660*time.Second, "198.18.0.0/24")), 50*time.Millisecond)
 		if err != nil {
 			t.Fatal(err)
 		}

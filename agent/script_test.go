@@ -5,9 +5,13 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"brownout/agent/web"
+	"brownout/store"
 )
 
 func TestMain(m *testing.M) {
@@ -18,14 +22,46 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the transcripts of the command line.
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{Dir: "testdata/script", RequireUniqueNames: true, Cmds: scriptCommands})
+	rounds, err := filepath.Abs(fixture)
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script", RequireUniqueNames: true, Cmds: scriptCommands,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("ROUNDS", rounds)
+			return nil
+		},
+	})
 }
 
 var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 	// exit2 runs a command that must exit 2.
 	"exit2": func(ts *testscript.TestScript, _ bool, args []string) { mustExit(ts, 2, args) },
 	"exit1": func(ts *testscript.TestScript, _ bool, args []string) { mustExit(ts, 1, args) },
+	// store PATH ROUNDS makes a store of recorded rounds.
+	"store": func(ts *testscript.TestScript, _ bool, args []string) {
+		ts.Check(fillStore(ts.MkAbs(args[0]), args[1]))
+	},
+	// serve PATH answers on a store's socket, like a running agent, until the script ends.
+	"serve": func(ts *testscript.TestScript, _ bool, args []string) { ts.Defer(serveStore(ts, ts.MkAbs(args[0]))) },
 	"exit3": func(ts *testscript.TestScript, _ bool, args []string) { mustExit(ts, 3, args) },
+}
+
+func serveStore(ts *testscript.TestScript, path string) (stop func()) {
+	s, err := store.Open(path, store.Options{})
+	ts.Check(err)
+	l, err := web.ListenSocket(path)
+	ts.Check(err)
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	h := web.Handler(s, web.Options{Live: func() *web.Agent { return &web.Agent{Version: "test", Vantage: "fra1", Healthy: true} }})
+	go func() { served <- web.Serve(ctx, h, nil, l) }()
+	return func() {
+		cancel()
+		ts.Check(<-served)
+		ts.Check(s.Close())
+	}
 }
 
 func mustExit(ts *testscript.TestScript, want int, args []string) {

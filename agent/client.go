@@ -1,0 +1,144 @@
+package agent
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"syscall"
+	"time"
+
+	"brownout/agent/web"
+	"brownout/store"
+)
+
+// client asks the API: the running agent over its socket, else the same handler in process on the store's file.
+type client struct {
+	live  *http.Client // nil: no agent answers
+	local http.Handler
+	store *store.Store
+	fail  error // why the local handler's last answer broke off
+}
+
+// storeWait is how long a store may be locked by whoever is just letting go of it.
+const storeWait = time.Second
+
+// dial finds who answers for a store.
+func dial(ctx context.Context, path string) (*client, error) {
+	dialSocket := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, "unix", web.SocketPath(path))
+	}
+	conn, err := dialSocket(ctx, "", "")
+	if err == nil {
+		conn.Close()
+		return &client{live: &http.Client{Transport: &http.Transport{DialContext: dialSocket, DisableKeepAlives: true}}}, nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, syscall.EINVAL) {
+		return nil, fmt.Errorf("ask the agent: %w", err)
+	}
+	s, err := store.Open(path, store.Options{ReadOnly: true, Timeout: storeWait})
+	if err != nil {
+		return nil, explainStore(err)
+	}
+	c := &client{store: s}
+	c.local = web.Handler(s, web.Options{Fail: func(err error) { c.fail = err }})
+	return c, nil
+}
+
+// explainStore adds the next step to an error of opening a store.
+func explainStore(err error) error {
+	var damaged *store.DamagedError
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return hint(err, "start `brownout run`, or name the store by --store")
+	case errors.Is(err, store.ErrLocked):
+		return hint(err, "an agent that is just starting or stopping holds it: try again in a moment")
+	case errors.As(err, &damaged):
+		return hint(err, "`brownout run` sets a damaged store aside, keeps it, and goes on with a new one")
+	}
+	return err
+}
+
+// close lets go of the store.
+func (c *client) close() {
+	if c.store != nil {
+		c.store.Close() // it was only read
+	}
+}
+
+// running reports whether an agent answers.
+func (c *client) running() bool { return c.live != nil }
+
+// get writes the answer to w. A problem is a *web.Problem.
+func (c *client) get(ctx context.Context, path string, query url.Values, w io.Writer) error {
+	target := "http://brownout" + web.Prefix + path + "?" + query.Encode()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+	if err != nil {
+		return fmt.Errorf("ask for %s: %w", path, err)
+	}
+	if c.live == nil {
+		return c.getLocal(req, w)
+	}
+	resp, err := c.live.Do(req)
+	if err != nil {
+		return fmt.Errorf("ask the agent: %w", err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return readProblem(resp.StatusCode, resp.Body)
+	}
+	if _, err := io.Copy(w, resp.Body); err != nil {
+		return fmt.Errorf("read the agent's answer to the end: %w", err)
+	}
+	return nil
+}
+
+func readProblem(status int, body io.Reader) error {
+	p := &web.Problem{}
+	if err := json.NewDecoder(body).Decode(p); err != nil {
+		return fmt.Errorf("the agent answers %d %s", status, http.StatusText(status))
+	}
+	return p
+}
+
+// getLocal runs the handler; what it writes is streamed.
+func (c *client) getLocal(req *http.Request, w io.Writer) (err error) {
+	out := &localWriter{header: http.Header{}, status: http.StatusOK, to: w}
+	defer func() {
+		if r := recover(); r != nil {
+			if r != any(http.ErrAbortHandler) {
+				panic(r)
+			}
+			err = c.fail
+		}
+	}()
+	c.local.ServeHTTP(out, req)
+	if out.status != http.StatusOK {
+		return readProblem(out.status, &out.problem)
+	}
+	return nil
+}
+
+// localWriter is a ResponseWriter without a network: answers go to a stream, problems to a buffer.
+type localWriter struct {
+	header  http.Header
+	status  int
+	to      io.Writer
+	problem bytes.Buffer
+}
+
+func (w *localWriter) Header() http.Header    { return w.header }
+func (w *localWriter) WriteHeader(status int) { w.status = status }
+
+func (w *localWriter) Write(b []byte) (int, error) {
+	if w.status != http.StatusOK {
+		return w.problem.Write(b)
+	}
+	return w.to.Write(b)
+}

@@ -1,0 +1,82 @@
+package agent
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/spf13/cobra"
+
+	"brownout/agent/web"
+	"brownout/probe"
+)
+
+func (a *app) addressCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "address ADDR", Short: "Show what became of the probes of one address", GroupID: groupQuery,
+		Example: "  brownout address 198.18.0.8 --since -7d",
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return badUsage(c, "name one address")
+			}
+			if _, err := netip.ParseAddr(args[0]); err != nil {
+				return badUsage(c, "%q is no IP address", args[0])
+			}
+			return nil
+		},
+	}
+	q := a.queryOf(c, "table", "json", "csv")
+	q.spanFlags(c)
+	q.param(c, "limit", "at most `n` probes, the latest (default 100; 0: all)")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		var list []web.Observation
+		return q.answer(c.Context(), "addresses/"+args[0], &list, func(bool) error {
+			a.drawAddress(args[0], list)
+			return nil
+		})
+	}
+	return c
+}
+
+func (a *app) drawAddress(address string, list []web.Observation) {
+	if len(list) == 0 {
+		fmt.Fprintf(a.stdout, "No probes of %s.\n", address)
+		return
+	}
+	p := a.paletteOf(a.stdout)
+	t := a.newTable("SENT (UTC)", "KIND", "PROTOCOL", "OUTCOME", "RTT", "")
+	rightAligned(t, 5)
+	for i := range list {
+		o := &list[i]
+		sent, rtt, remark := "", "", ""
+		if o.SentAt != nil {
+			sent = stamp(*o.SentAt)
+		}
+		if o.RTT != nil {
+			rtt = milliseconds(*o.RTT)
+		}
+		if o.From != nil && o.Type != nil && o.Code != nil {
+			remark = fmt.Sprintf("type %d code %d from %s", *o.Type, *o.Code, o.From)
+		}
+		if !o.VantageOK {
+			remark += " vantage in doubt"
+		}
+		t.AppendRow([]any{sent, o.Kind, o.Protocol, p.outcome(o.Outcome), rtt, p.faint(remark)})
+	}
+	t.Render()
+}
+
+// outcome is the word for an outcome; life stands out.
+func (p palette) outcome(o probe.Outcome) string {
+	if o.Life() {
+		return o.String()
+	}
+	return p.faint(o.String())
+}
+
+// milliseconds prints microseconds for people.
+func milliseconds(us uint32) string {
+	if us < 10_000 {
+		return fmt.Sprintf("%.2f ms", float64(us)/1000)
+	}
+	return fmt.Sprintf("%.0f ms", float64(us)/1000)
+}

@@ -1,0 +1,114 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"brownout/agent/web"
+	"brownout/probe"
+	"brownout/probe/outage"
+)
+
+func (a *app) replayCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "replay [FILE|-]", Short: "Judge recorded rounds", GroupID: groupMeasure,
+		Long: "Reads rounds in the interchange format, from a file or standard input, and prints the outages that they show.\n" +
+			"The same rounds give the same outages, to the byte, as the agent that recorded them. Nothing is probed.",
+		Example: "  brownout replay rounds.jsonl\n  brownout export | brownout replay --format json -\n  brownout replay --states rounds.jsonl",
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return badUsage(c, "name one file, or - for standard input")
+			}
+			return nil
+		},
+	}
+	format := choiceFlag(c, "format", "output", "table", "json", "csv")
+	blocks := c.Flags().Bool("blocks", false, "add the blocks' own outages")
+	states := c.Flags().Bool("states", false, "print the states of every block instead")
+	c.RunE = func(_ *cobra.Command, args []string) error {
+		history, err := a.replay(args)
+		if err != nil {
+			return err
+		}
+		if *states {
+			return a.printStates(*format, outage.Timeline(history.Changes, history.Until))
+		}
+		return a.printOutages(*format, history.Outages(*blocks))
+	}
+	return c
+}
+
+// replay judges the rounds of a file or of standard input: all of them or none.
+func (a *app) replay(args []string) (*outage.History, error) {
+	in, name := a.stdin, "standard input"
+	if len(args) == 1 && args[0] != "-" {
+		f, err := os.Open(args[0])
+		if err != nil {
+			return nil, hint(fmt.Errorf("replay: %w", err), "`brownout export` writes such a file")
+		}
+		defer f.Close()
+		in, name = f, args[0]
+	}
+	rounds := probe.NewRoundReader(in)
+	first, err := rounds.Next()
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, explainRounds(name, err)
+	}
+	history, err := outage.Replay(outage.Config{BlockBits: rounds.BlockBits()}, &peeked{first: first, rest: rounds})
+	if err != nil {
+		return nil, explainRounds(name, err)
+	}
+	return history, nil
+}
+
+func explainRounds(name string, err error) error {
+	return hint(fmt.Errorf("replay %s: %w", name, err), "nothing was judged; the interchange format is JSON Lines, one round a line, by start")
+}
+
+// peeked is a source of rounds whose header has been read with the first.
+type peeked struct {
+	first *probe.Round
+	rest  *probe.RoundReader
+}
+
+// Next is the next round.
+func (p *peeked) Next() (*probe.Round, error) {
+	if r := p.first; r != nil {
+		p.first = nil
+		return r, nil
+	}
+	return p.rest.Next()
+}
+
+// printOutages prints outages as `outages` and the API do.
+func (a *app) printOutages(format string, list []outage.Outage) error {
+	switch format {
+	case "json":
+		return web.WriteList(a.stdout, list)
+	case "csv":
+		return web.WriteOutagesCSV(a.stdout, list)
+	}
+	a.drawOutages(list)
+	return nil
+}
+
+func (a *app) printStates(format string, list []outage.Stretch) error {
+	switch format {
+	case "json":
+		return web.WriteList(a.stdout, list)
+	case "csv":
+		return web.WriteStatesCSV(a.stdout, list)
+	}
+	p := a.paletteOf(a.stdout)
+	t := a.newTable("BLOCK", "STATE", "START (UTC)", "END (UTC)", "LASTED")
+	rightAligned(t, 5)
+	for _, s := range list {
+		t.AppendRow([]any{s.Block, p.state(s.State), stamp(s.Start), stamp(s.End), lasting(s.End - s.Start)})
+	}
+	t.Render()
+	return nil
+}

@@ -1,0 +1,63 @@
+package agent
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"brownout/agent/web"
+)
+
+func (a *app) roundsCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "rounds", Short: "List rounds, the newest first", GroupID: groupQuery, Args: noArgs,
+		Example: "  brownout rounds --limit 5\n  brownout rounds --since -24h --kind round --format csv",
+	}
+	q := a.queryOf(c, "table", "json", "csv")
+	q.spanFlags(c)
+	q.param(c, "kind", "only round, core or confirm")
+	q.param(c, "limit", "at most `n` (default 20; 0: all)")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		var list []web.RoundInfo
+		return q.answer(c.Context(), "rounds", &list, func(bool) error {
+			a.drawRounds(list)
+			return nil
+		})
+	}
+	return c
+}
+
+func (a *app) drawRounds(list []web.RoundInfo) {
+	if len(list) == 0 {
+		fmt.Fprintln(a.stdout, "No rounds.")
+		return
+	}
+	p := a.paletteOf(a.stdout)
+	t := a.newTable("START (UTC)", "TOOK", "KIND", "ANSWERING", "OF", "PROTOCOLS", "VANTAGE")
+	rightAligned(t, 2, 4, 5)
+	for i := range list {
+		r := &list[i]
+		vantage := r.Vantage
+		if !r.VantageOK {
+			vantage += " (in doubt)"
+		}
+		t.AppendRow([]any{stamp(r.Start), lasting(r.End - r.Start), r.Kind, r.Answering, r.Addresses, protocolsLine(p, r.Probes), vantage})
+	}
+	t.Render()
+}
+
+// protocolsLine is "icmp 18  tcp/80 9": lives by protocol, with what was not sent.
+func protocolsLine(p palette, probes []web.PassInfo) string {
+	line := ""
+	for i := range probes {
+		q := &probes[i]
+		if line != "" {
+			line += "  "
+		}
+		line += p.faint(q.Protocol.String()) + fmt.Sprintf(" %d", q.Reply+q.Refused+q.Late)
+		if q.Unsent > 0 {
+			line += fmt.Sprintf(" (%d unsent)", q.Unsent)
+		}
+	}
+	return line
+}

@@ -1,0 +1,131 @@
+package agent
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"github.com/spf13/cobra"
+
+	"brownout/agent/web"
+)
+
+// query is a command that asks the API.
+type query struct {
+	app    *app
+	config *configFlags
+	format *string
+	values url.Values // the parameters
+}
+
+// queryOf adds --config, --set, --store and --format to a command.
+func (a *app) queryOf(c *cobra.Command, formats ...string) *query {
+	q := &query{app: a, config: configFlagsOf(c), values: url.Values{}}
+	q.config.store(c)
+	q.format = choiceFlag(c, "format", "output", formats...)
+	return q
+}
+
+// spanFlags adds --since and --until.
+func (q *query) spanFlags(c *cobra.Command) {
+	q.param(c, "since", "from this `time` on: RFC 3339, unix seconds, or -24h")
+	q.param(c, "until", "before this `time`")
+}
+
+// param adds a flag that is a parameter of the API.
+func (q *query) param(c *cobra.Command, name, use string) {
+	c.Flags().Var(&paramFlag{q.values, name, false}, name, use)
+}
+
+// paramTruth adds a switch that is a parameter of the API.
+func (q *query) paramTruth(c *cobra.Command, name, use string) {
+	c.Flags().VarPF(&paramFlag{q.values, name, true}, name, "", use).NoOptDefVal = "true"
+}
+
+// dial finds who answers.
+func (q *query) dial(ctx context.Context) (*client, error) {
+	cfg, err := q.app.load(q.config)
+	if err != nil {
+		return nil, err
+	}
+	return dial(ctx, cfg.Store.Path)
+}
+
+// stream copies an answer to standard output as it comes.
+func (q *query) stream(ctx context.Context, path string) error {
+	c, err := q.dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	q.values.Set("format", *q.format)
+	out := bufio.NewWriter(q.app.stdout)
+	err = explainProblem(c.get(ctx, path, q.values, out))
+	return errors.Join(err, out.Flush())
+}
+
+// answer streams JSON or CSV; for a table it reads the answer into v and calls draw.
+func (q *query) answer(ctx context.Context, path string, v any, draw func(running bool) error) error {
+	if *q.format != "table" {
+		return q.stream(ctx, path)
+	}
+	c, err := q.dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	if err := c.read(ctx, path, q.values, v); err != nil {
+		return err
+	}
+	return draw(c.running())
+}
+
+// read decodes an answer.
+func (c *client) read(ctx context.Context, path string, values url.Values, v any) error {
+	var b bytes.Buffer
+	if err := explainProblem(c.get(ctx, path, values, &b)); err != nil {
+		return err
+	}
+	if err := json.Unmarshal(b.Bytes(), v); err != nil {
+		return fmt.Errorf("read the answer about %s: %w", path, err)
+	}
+	return nil
+}
+
+// explainProblem makes a wrong parameter an error of usage.
+func explainProblem(err error) error {
+	var p *web.Problem
+	if errors.As(err, &p) && p.Status == http.StatusBadRequest {
+		return &hintError{fmt.Errorf("--%w", err), exitUsage, "times are RFC 3339 (2014-12-22T16:15:00Z), unix seconds, or before now (-24h, -7d)"}
+	}
+	if errors.As(err, &p) && p.Status == http.StatusNotFound {
+		return hint(err, "`brownout outages --blocks` and `brownout rounds` list what there is")
+	}
+	return err
+}
+
+// paramFlag sets a parameter of the API.
+type paramFlag struct {
+	values url.Values
+	name   string
+	truth  bool
+}
+
+func (f *paramFlag) String() string { return "" }
+
+func (f *paramFlag) Set(s string) error {
+	f.values.Set(f.name, s)
+	return nil
+}
+
+func (f *paramFlag) Type() string {
+	if f.truth {
+		return "bool"
+	}
+	return "string"
+}

@@ -1,0 +1,119 @@
+package agent
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+	"golang.org/x/term"
+
+	"brownout/probe"
+	"brownout/probe/outage"
+)
+
+// palette colours words, on a terminal only.
+type palette struct{ on bool }
+
+// paletteOf is the palette for a stream. NO_COLOR (no-color.org) and TERM=dumb are honoured.
+func (a *app) paletteOf(w io.Writer) palette {
+	return palette{isTerminal(w) && variable(a.env, "NO_COLOR") == "" && variable(a.env, "TERM") != "dumb"}
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// width is a terminal's columns; 0: no terminal.
+func width(w io.Writer) int {
+	f, ok := w.(*os.File)
+	if !ok {
+		return 0
+	}
+	columns, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return columns
+}
+
+func (p palette) paint(s string, colors ...text.Color) string {
+	if !p.on {
+		return s
+	}
+	return text.Colors(colors).Sprint(s)
+}
+
+// state is the word for a state, in its colour.
+func (p palette) state(s outage.State) string {
+	switch s {
+	case outage.Up:
+		return p.paint(s.String(), text.FgGreen)
+	case outage.Partial:
+		return p.paint(s.String(), text.FgYellow)
+	case outage.Total:
+		return p.paint(s.String(), text.FgRed, text.Bold)
+	}
+	return p.paint(s.String(), text.Faint)
+}
+
+func (p palette) faint(s string) string { return p.paint(s, text.Faint) }
+
+// newTable is a table of ours: no frame, columns two spaces apart, headings underlined by nothing.
+func (a *app) newTable(heads ...any) table.Writer {
+	t := table.NewWriter()
+	t.SetOutputMirror(a.stdout)
+	style := table.StyleLight
+	style.Options = table.Options{}
+	style.Box.PaddingLeft, style.Box.PaddingRight = "", "  "
+	style.Format.Header, style.Format.HeaderAlign = text.FormatDefault, text.AlignDefault
+	if a.paletteOf(a.stdout).on {
+		style.Color.Header = text.Colors{text.Faint}
+	}
+	t.SetStyle(style)
+	t.SuppressTrailingSpaces()
+	t.AppendHeader(heads)
+	return t
+}
+
+// rightAligned aligns columns, counted from 1, to the right: numbers.
+func rightAligned(t table.Writer, columns ...int) {
+	configs := make([]table.ColumnConfig, len(columns))
+	for i, n := range columns {
+		configs[i] = table.ColumnConfig{Number: n, Align: text.AlignRight, AlignHeader: text.AlignRight}
+	}
+	t.SetColumnConfigs(configs)
+}
+
+// stamp is a time for people: UTC, to the second.
+func stamp(t probe.Instant) string { return t.Time().Format("2006-01-02 15:04:05") }
+
+// bounded is the most likely instant and how far it may be off, to whole seconds rounded up.
+func bounded(i outage.Interval) string {
+	return fmt.Sprintf("%s %s", stamp(i.At), spread(i))
+}
+
+// spread is "-12s +3s": from the earliest to the latest, about the most likely instant.
+func spread(i outage.Interval) string {
+	return fmt.Sprintf("-%s +%s", lasting(i.At-i.Earliest), lasting(i.Latest-i.At))
+}
+
+// lasting is milliseconds as a short duration, rounded up to whole seconds.
+func lasting(ms probe.Instant) string {
+	d := time.Duration((ms+999)/1000) * time.Second
+	switch {
+	case d >= 24*time.Hour:
+		return fmt.Sprintf("%dd%dh", d/(24*time.Hour), d%(24*time.Hour)/time.Hour)
+	case d >= time.Hour:
+		return fmt.Sprintf("%dh%02dm", d/time.Hour, d%time.Hour/time.Minute)
+	case d >= time.Minute:
+		return fmt.Sprintf("%dm%02ds", d/time.Minute, d%time.Minute/time.Second)
+	}
+	return fmt.Sprintf("%ds", d/time.Second)
+}
+
+// percent is a rate for people.
+func percent(d outage.Decimal) string { return fmt.Sprintf("%.0f%%", d.Float()*100) }

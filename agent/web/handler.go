@@ -1,0 +1,156 @@
+package web
+
+import (
+	"iter"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"brownout/probe"
+	"brownout/probe/outage"
+)
+
+// source is what the API reads of a store. *store.Store is one.
+type source interface {
+	Rounds(from, to probe.Instant, newestFirst bool) iter.Seq2[*probe.Round, error]
+	Round(start probe.Instant, kind probe.Kind) (*probe.Round, error) // nil: there is none
+	Outages() ([]outage.Outage, error)
+	Outage(id string) (*outage.Outage, error) // nil: there is none
+	Said(block string) ([]outage.Change, error)
+	Summaries(block string, from, to probe.Instant) ([]outage.Summary, error)
+	Blocks() ([]string, error)
+	Detector() (snapshot []byte, cursor probe.Instant, err error)
+}
+
+// Options says what a Handler knows beside its store. The zero value is useful: no agent runs.
+type Options struct {
+	Live  func() *Agent    // the running agent, for status; nil: none runs
+	Ready func() error     // why the agent does not measure yet; nil: it is ready
+	Now   func() time.Time // nil: the real time
+	Log   *slog.Logger     // failures of ours; nil: discard
+	Fail  func(error)      // told of an answer that broke off; nil: nobody is
+}
+
+// Agent is what is known of the agent that answers.
+type Agent struct {
+	Version string        `json:"version"`
+	PID     int           `json:"pid"`
+	Started probe.Instant `json:"started"`
+	Vantage string        `json:"vantage"`
+	Healthy bool          `json:"vantage_ok"`      // whether its own connectivity is vouched for now
+	Round   *Progress     `json:"round,omitempty"` // the round under way
+}
+
+// Progress is how far a round got.
+type Progress struct {
+	Start    probe.Instant `json:"start"`
+	Sent     int           `json:"sent"`
+	Planned  int           `json:"planned"`
+	Answered int           `json:"answered"`
+}
+
+// handler answers from a source.
+type handler struct {
+	src source
+	opt Options
+	mux *http.ServeMux
+}
+
+// Handler is the API over a store.
+func Handler(src source, opt Options) http.Handler {
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	h := &handler{src: src, opt: opt, mux: http.NewServeMux()}
+	for path, serve := range map[string]func(*answer) error{
+		"status": h.status, "blocks": h.blocks,
+		"outages": h.outages, "outages/{id}": h.outage,
+		"rounds": h.rounds, "rounds/{start}": h.round,
+		"addresses/{ip}": h.address,
+		"changes":        h.changes, "states": h.states, "summaries": h.summaries,
+		"export": h.export,
+	} {
+		h.mux.HandleFunc(Prefix+path, func(w http.ResponseWriter, r *http.Request) { h.serve(w, r, serve) })
+	}
+	for _, path := range []string{"/-/healthy", "/healthz"} {
+		h.mux.HandleFunc(path, healthy)
+	}
+	for _, path := range []string{"/-/ready", "/readyz"} {
+		h.mux.HandleFunc(path, h.ready)
+	}
+	h.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		(&Problem{Status: http.StatusNotFound, Detail: "there is nothing at " + r.URL.Path}).write(w)
+	})
+	return h
+}
+
+// Prefix is where the API's paths begin.
+const Prefix = "/api/v1/"
+
+// ServeHTTP refuses every method that could change something.
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		(&Problem{Status: http.StatusMethodNotAllowed, Detail: "the API only answers questions: use GET or HEAD"}).write(w)
+		return
+	}
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	h.mux.ServeHTTP(w, r)
+}
+
+// answer is a request and what is being answered.
+type answer struct {
+	w     http.ResponseWriter
+	r     *http.Request
+	p     params
+	begun bool // whether some of the body has been written
+}
+
+// Write is the body's.
+func (a *answer) Write(b []byte) (int, error) {
+	a.begun = true
+	return a.w.Write(b)
+}
+
+// serve runs a route. A failure before the body began is a problem; one after it breaks the answer off, so that nobody
+// takes it for whole.
+func (h *handler) serve(w http.ResponseWriter, r *http.Request, route func(*answer) error) {
+	a := &answer{w: w, r: r, p: newParams(r.URL, h.opt.Now())}
+	err := route(a)
+	if err == nil {
+		return
+	}
+	if h.opt.Fail != nil {
+		h.opt.Fail(err)
+	}
+	if a.begun {
+		h.opt.Log.Warn("an answer broke off", "path", r.URL.Path, "error", err)
+		panic(http.ErrAbortHandler)
+	}
+	p := asProblem(err)
+	if p.Status >= http.StatusInternalServerError {
+		h.opt.Log.Error("a question failed", "path", r.URL.Path, "error", err)
+	}
+	p.write(w)
+}
+
+func healthy(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") }
+
+func (h *handler) ready(w http.ResponseWriter, _ *http.Request) {
+	if h.opt.Ready != nil {
+		if err := h.opt.Ready(); err != nil {
+			plain(w, http.StatusServiceUnavailable, err.Error()+"\n")
+			return
+		}
+	}
+	plain(w, http.StatusOK, "ok\n")
+}
+
+func plain(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text)) // who went away needs no answer
+}

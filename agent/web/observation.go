@@ -1,0 +1,185 @@
+package web
+
+import (
+	"fmt"
+	"io"
+	"iter"
+	"net/netip"
+	"sort"
+
+	"brownout/probe"
+)
+
+// Observation is what became of one probe.
+type Observation struct {
+	Round     probe.Instant  `json:"round"` // its start
+	Kind      probe.Kind     `json:"kind"`
+	Vantage   string         `json:"vantage"`
+	VantageOK bool           `json:"vantage_ok"` // false: silence does not count
+	Address   netip.Addr     `json:"address"`
+	Protocol  probe.Protocol `json:"protocol"`
+	SentAt    *probe.Instant `json:"sent_at"` // nil: unsent, or not known
+	Outcome   probe.Outcome  `json:"outcome"`
+	RTT       *uint32        `json:"rtt_us"` // nil: no reply, or not known
+	Type      *uint8         `json:"icmp_type,omitempty"`
+	Code      *uint8         `json:"icmp_code,omitempty"`
+	From      *netip.Addr    `json:"icmp_from,omitempty"`
+}
+
+// observer reads the observations of a round.
+type observer struct {
+	r    *probe.Round
+	plan *probe.Plan // nil: the send times of the silent are not known from it
+}
+
+func observe(r *probe.Round) observer {
+	o := observer{r: r}
+	if r.Seeded {
+		o.plan = r.Plan()
+	}
+	return o
+}
+
+// of is the observation of a pass's target.
+func (o *observer) of(pass int, target int32) Observation {
+	p := &o.r.Passes[pass]
+	out := Observation{
+		Round: o.r.Start, Kind: o.r.Kind, Vantage: o.r.Vantage, VantageOK: o.r.VantageOK,
+		Address: p.Targets.Addr(int(target)), Protocol: p.Protocol, Outcome: probe.Timeout,
+	}
+	unsent := sort.Search(len(p.Unsent), func(i int) bool { return p.Unsent[i] >= target })
+	if unsent < len(p.Unsent) && p.Unsent[unsent] == target {
+		out.Outcome = probe.Unsent
+		return out
+	}
+	offset := probe.UnknownOffset
+	i := sort.Search(len(p.Answers), func(i int) bool { return p.Answers[i].Target >= target })
+	switch {
+	case i < len(p.Answers) && p.Answers[i].Target == target:
+		a := &p.Answers[i]
+		out.answered(a)
+		offset = a.Offset
+	case p.SilentMS != nil:
+		offset = p.SilentMS[int(target)-unsent-i]
+	case o.plan != nil:
+		offset = int32(o.plan.Offset(pass, int(target)).Milliseconds())
+	}
+	if offset != probe.UnknownOffset {
+		at := o.r.Start.Add(int64(offset))
+		out.SentAt = &at
+		out.VantageOK = out.VantageOK && !inWindows(o.r.VantageBad, int64(offset))
+	}
+	return out
+}
+
+func (o *Observation) answered(a *probe.Answer) {
+	o.Outcome = a.Outcome
+	if a.RTT > 0 {
+		o.RTT = &a.RTT
+	}
+	if a.Outcome == probe.Unreachable {
+		o.Type, o.Code = &a.Type, &a.Code
+		if a.From.IsValid() {
+			o.From = &a.From
+		}
+	}
+}
+
+func inWindows(windows []probe.Window, ms int64) bool {
+	for _, w := range windows {
+		if ms >= w.From && ms < w.To {
+			return true
+		}
+	}
+	return false
+}
+
+// observations yields every observation of the rounds, in order of protocol and address.
+func observations(rounds iter.Seq2[*probe.Round, error]) iter.Seq2[*Observation, error] {
+	return func(yield func(*Observation, error) bool) {
+		for r, err := range rounds {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			o := observe(r)
+			for pass := range r.Passes {
+				for target := range int32(r.Passes[pass].Targets.Len()) {
+					if one := o.of(pass, target); !yield(&one, nil) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// WriteObservationsCSV writes a round tidily: one observation a row.
+func WriteObservationsCSV(w io.Writer, r *probe.Round) error {
+	one := func(yield func(*probe.Round, error) bool) { yield(r, nil) }
+	return writeCSV(w, observationColumns, observations(one))
+}
+
+var observationColumns = []column[Observation]{
+	{"round", func(o *Observation) string { return o.Round.String() }},
+	{"kind", func(o *Observation) string { return o.Kind.String() }},
+	{"vantage", func(o *Observation) string { return o.Vantage }},
+	{"vantage_ok", func(o *Observation) string { return fmt.Sprint(o.VantageOK) }},
+	{"address", func(o *Observation) string { return o.Address.String() }},
+	{"protocol", func(o *Observation) string { return o.Protocol.String() }},
+	{"sent_at", func(o *Observation) string { return optional(o.SentAt) }},
+	{"outcome", func(o *Observation) string { return o.Outcome.String() }},
+	{"rtt_us", func(o *Observation) string { return optional(o.RTT) }},
+	{"icmp_type", func(o *Observation) string { return optional(o.Type) }},
+	{"icmp_code", func(o *Observation) string { return optional(o.Code) }},
+	{"icmp_from", func(o *Observation) string { return optional(o.From) }},
+}
+
+func optional[T any](p *T) string {
+	if p == nil {
+		return ""
+	}
+	return fmt.Sprint(*p)
+}
+
+// address answers with what became of the probes of one address, the newest round first.
+func (h *handler) address(a *answer) error {
+	format := a.p.format()
+	from, to := a.p.span()
+	limit := a.p.limit(100)
+	if err := a.p.done(); err != nil {
+		return err
+	}
+	ip, err := netip.ParseAddr(a.r.PathValue("ip"))
+	if err != nil {
+		return badParameter("ip", fmt.Sprintf("%q is no IP address", a.r.PathValue("ip")))
+	}
+	found, known := h.observationsOf(ip.Unmap(), from, to, limit)
+	if known != nil {
+		return known
+	}
+	return list(a, format, observationColumns, each(found))
+}
+
+func (h *handler) observationsOf(ip netip.Addr, from, to probe.Instant, limit int) ([]Observation, error) {
+	found := []Observation{}
+	for r, err := range h.src.Rounds(from, to, true) {
+		if err != nil {
+			return nil, err
+		}
+		var o observer
+		for pass := range r.Passes {
+			target, ok := r.Passes[pass].Targets.Index(ip)
+			if !ok {
+				continue
+			}
+			if o.r == nil {
+				o = observe(r)
+			}
+			if found = append(found, o.of(pass, int32(target))); len(found) == limit {
+				return found, nil
+			}
+		}
+	}
+	return found, nil
+}

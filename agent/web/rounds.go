@@ -1,0 +1,234 @@
+package web
+
+import (
+	"fmt"
+	"iter"
+	"math"
+
+	"brownout/probe"
+	"brownout/probe/outage"
+)
+
+// RoundInfo is a round without its observations.
+type RoundInfo struct {
+	Start     probe.Instant `json:"start"`
+	End       probe.Instant `json:"end"`
+	Kind      probe.Kind    `json:"kind"`
+	Vantage   string        `json:"vantage"`
+	VantageOK bool          `json:"vantage_ok"` // all the time
+	Addresses int           `json:"addresses"`
+	Answering int           `json:"answering"` // addresses that showed life
+	Probes    []PassInfo    `json:"probes"`
+}
+
+// PassInfo counts the outcomes of one protocol.
+type PassInfo struct {
+	Protocol    probe.Protocol `json:"protocol"`
+	Targets     int            `json:"targets"`
+	Reply       int            `json:"reply"`
+	Refused     int            `json:"refused"`
+	Late        int            `json:"late"`
+	Unreachable int            `json:"unreachable"`
+	Timeout     int            `json:"timeout"`
+	Unsent      int            `json:"unsent"`
+}
+
+// Describe counts what a round observed.
+func Describe(r *probe.Round) RoundInfo {
+	out := RoundInfo{
+		Start: r.Start, End: r.End, Kind: r.Kind, Vantage: r.Vantage,
+		VantageOK: r.VantageOK && len(r.VantageBad) == 0, Addresses: r.Space.Len(), Probes: []PassInfo{},
+	}
+	lives := map[int]bool{} // by index in the space, and the passes' targets lie in it
+	for i := range r.Passes {
+		p := &r.Passes[i]
+		out.Probes = append(out.Probes, describePass(p))
+		for k := range p.Answers {
+			if a := &p.Answers[k]; a.Outcome.Life() {
+				if index, ok := r.Space.Index(p.Targets.Addr(int(a.Target))); ok {
+					lives[index] = true
+				}
+			}
+		}
+	}
+	out.Answering = len(lives)
+	return out
+}
+
+func describePass(p *probe.Pass) PassInfo {
+	out := PassInfo{Protocol: p.Protocol, Targets: p.Targets.Len(), Unsent: len(p.Unsent)}
+	for i := range p.Answers {
+		switch p.Answers[i].Outcome {
+		case probe.Reply:
+			out.Reply++
+		case probe.Refused:
+			out.Refused++
+		case probe.Late:
+			out.Late++
+		case probe.Unreachable:
+			out.Unreachable++
+		}
+	}
+	out.Timeout = out.Targets - out.Unsent - len(p.Answers)
+	return out
+}
+
+// rounds answers with rounds, the newest first.
+func (h *handler) rounds(a *answer) error {
+	format, kind := a.p.format(), a.p.word("kind", "", "round", "core", "confirm")
+	from, to := a.p.span()
+	limit := a.p.limit(20)
+	if err := a.p.done(); err != nil {
+		return err
+	}
+	infos := h.describeAll(from, to, kind, limit)
+	if format == "csv" {
+		return list(a, format, roundColumns, byPass(infos))
+	}
+	return list(a, format, nil, infos)
+}
+
+func (h *handler) describeAll(from, to probe.Instant, kind string, limit int) iter.Seq2[*RoundInfo, error] {
+	return func(yield func(*RoundInfo, error) bool) {
+		n := 0
+		for r, err := range h.src.Rounds(from, to, true) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if kind != "" && r.Kind.String() != kind {
+				continue
+			}
+			info := Describe(r)
+			if n++; !yield(&info, nil) || n >= limit {
+				return
+			}
+		}
+	}
+}
+
+// passRow is a round's protocol: a row of CSV.
+type passRow struct {
+	round *RoundInfo
+	pass  *PassInfo
+}
+
+func byPass(infos iter.Seq2[*RoundInfo, error]) iter.Seq2[*passRow, error] {
+	return func(yield func(*passRow, error) bool) {
+		for info, err := range infos {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for i := range info.Probes {
+				if !yield(&passRow{info, &info.Probes[i]}, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+var roundColumns = []column[passRow]{
+	{"start", func(r *passRow) string { return r.round.Start.String() }},
+	{"end", func(r *passRow) string { return r.round.End.String() }},
+	{"kind", func(r *passRow) string { return r.round.Kind.String() }},
+	{"vantage", func(r *passRow) string { return r.round.Vantage }},
+	{"vantage_ok", func(r *passRow) string { return fmt.Sprint(r.round.VantageOK) }},
+	{"addresses", func(r *passRow) string { return fmt.Sprint(r.round.Addresses) }},
+	{"answering", func(r *passRow) string { return fmt.Sprint(r.round.Answering) }},
+	{"protocol", func(r *passRow) string { return r.pass.Protocol.String() }},
+	{"targets", func(r *passRow) string { return fmt.Sprint(r.pass.Targets) }},
+	{"reply", func(r *passRow) string { return fmt.Sprint(r.pass.Reply) }},
+	{"refused", func(r *passRow) string { return fmt.Sprint(r.pass.Refused) }},
+	{"late", func(r *passRow) string { return fmt.Sprint(r.pass.Late) }},
+	{"unreachable", func(r *passRow) string { return fmt.Sprint(r.pass.Unreachable) }},
+	{"timeout", func(r *passRow) string { return fmt.Sprint(r.pass.Timeout) }},
+	{"unsent", func(r *passRow) string { return fmt.Sprint(r.pass.Unsent) }},
+}
+
+// round answers with one round as a line of the interchange format.
+func (h *handler) round(a *answer) error {
+	format, name := a.p.format(), a.p.word("kind", "round", "core", "confirm")
+	if err := a.p.done(); err != nil {
+		return err
+	}
+	start, err := ParseTime(a.r.PathValue("start"), a.p.now)
+	if err != nil {
+		return badParameter("start", err.Error())
+	}
+	var kind probe.Kind
+	if err := kind.UnmarshalText([]byte(name)); err != nil {
+		return badParameter("kind", err.Error())
+	}
+	r, err := h.src.Round(start, kind)
+	if err != nil {
+		return err
+	}
+	if r == nil {
+		return notFound(fmt.Sprintf("there is no %s that started at %v", kind, start))
+	}
+	one := func(yield func(*probe.Round, error) bool) { yield(r, nil) }
+	if format == "csv" {
+		return list(a, format, observationColumns, observations(one))
+	}
+	a.contentType("application/json")
+	return probe.NewRoundWriter(a).Write(r)
+}
+
+// export answers with rounds, the oldest first, as JSON Lines of the interchange format or as tidy CSV.
+func (h *handler) export(a *answer) error {
+	format := a.p.word("format", "jsonl", "csv")
+	from, to := a.p.span()
+	if err := a.p.done(); err != nil {
+		return err
+	}
+	if format == "csv" {
+		return list(a, format, observationColumns, observations(h.src.Rounds(from, to, false)))
+	}
+	d, err := h.detector()
+	if err != nil {
+		return err
+	}
+	a.contentType("application/jsonl")
+	return h.exportLines(a, d, from, to)
+}
+
+// exportLines marks the last line of all with how far it was judged, so that a replay stops there. The detector was read
+// first: rounds that came since began unjudged, and are left for the next export.
+func (h *handler) exportLines(a *answer, d *outage.Detector, from, to probe.Instant) error {
+	cursor := probe.Instant(math.MaxInt64)
+	bits := 24
+	if d != nil {
+		cursor, bits = d.Cursor(), d.BlockBits
+	}
+	whole := to == outage.EndOfTime && d != nil
+	w := probe.NewRoundWriter(a)
+	var held *probe.Round
+	for r, err := range h.src.Rounds(from, to, false) {
+		if err != nil {
+			return err
+		}
+		if whole && r.Start >= cursor {
+			break
+		}
+		if held == nil {
+			err = w.Header(bits, r.Timeout, r.Scale)
+		} else {
+			err = w.Write(held)
+		}
+		if err != nil {
+			return err
+		}
+		held = r
+	}
+	if held == nil {
+		return nil
+	}
+	if whole {
+		last := *held
+		last.Until = cursor
+		held = &last
+	}
+	return w.Write(held)
+}

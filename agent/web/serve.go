@@ -1,0 +1,113 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+)
+
+const (
+	headerTimeout  = 5 * time.Second
+	idleTimeout    = time.Minute
+	writeTimeout   = 30 * time.Second // without progress; an export may last
+	shutdownGrace  = 3 * time.Second
+	maxHeaderBytes = 16 << 10
+	maxAtOnce      = 64 // requests under way
+)
+
+// Serve answers on the listeners until ctx ends, lets the answers under way finish for a moment, and closes the
+// listeners. A listener that fails ends it too.
+func Serve(ctx context.Context, h http.Handler, log *slog.Logger, listeners ...net.Listener) error {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	server := &http.Server{
+		Handler: atOnce(maxAtOnce, h), ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout,
+		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	failed := make(chan error, len(listeners))
+	var running sync.WaitGroup
+	for _, l := range listeners {
+		running.Go(func() {
+			if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+				failed <- fmt.Errorf("serve on %s: %w", l.Addr(), err)
+				cancel()
+			}
+		})
+	}
+	<-ctx.Done()
+	grace, stop := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
+	defer stop()
+	if server.Shutdown(grace) != nil {
+		server.Close()
+	}
+	running.Wait()
+	close(failed)
+	return <-failed
+}
+
+// atOnce refuses requests beyond n at once, and gives each write its own deadline.
+func atOnce(n int, h http.Handler) http.Handler {
+	places := make(chan struct{}, n)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case places <- struct{}{}:
+			defer func() { <-places }()
+			h.ServeHTTP(&patient{ResponseWriter: w, control: http.NewResponseController(w)}, r)
+		default:
+			w.Header().Set("Retry-After", "1")
+			(&Problem{Status: http.StatusServiceUnavailable, Detail: fmt.Sprintf("%d questions are being answered already", n)}).write(w)
+		}
+	})
+}
+
+// patient is a ResponseWriter whose reader must make progress.
+type patient struct {
+	http.ResponseWriter
+	control *http.ResponseController
+}
+
+func (p *patient) Write(b []byte) (int, error) {
+	_ = p.control.SetWriteDeadline(time.Now().Add(writeTimeout)) // where it is not supported, there is no deadline
+	return p.ResponseWriter.Write(b)
+}
+
+// SocketPath is the Unix socket of the agent that runs on a store.
+func SocketPath(store string) string { return store + ".sock" }
+
+// maxSocketPath is the longest name of a Unix socket: sockaddr_un's 108 bytes less its end (unix(7)).
+const maxSocketPath = 107
+
+// ListenSocket listens on the socket of a store, for its owner alone. The caller holds the store's lock, so a socket that
+// is there already was left behind.
+func ListenSocket(store string) (net.Listener, error) {
+	path := SocketPath(store)
+	if len(path) > maxSocketPath {
+		return nil, fmt.Errorf("listen on %s: the name is longer than the %d bytes of a Unix socket's: use a shorter store path", path, maxSocketPath)
+	}
+	if info, err := os.Lstat(path); err == nil && info.Mode().Type() != fs.ModeSocket {
+		return nil, fmt.Errorf("listen on %s: there is another file of that name", path)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("listen on %s: remove the old socket: %w", path, err)
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", path, err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		l.Close()
+		return nil, fmt.Errorf("listen on %s: %w", path, err)
+	}
+	return l, nil
+}

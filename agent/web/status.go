@@ -1,0 +1,100 @@
+package web
+
+import (
+	"fmt"
+
+	"brownout/probe"
+	"brownout/probe/outage"
+)
+
+// Status is how things stand.
+type Status struct {
+	State   outage.State         `json:"state"`  // of the space
+	Judged  *probe.Instant       `json:"judged"` // everything seen before has been judged; nil: nothing has
+	Blocks  []outage.BlockStatus `json:"blocks"`
+	Ongoing []outage.Outage      `json:"ongoing"` // outages, of all blocks
+	Agent   *Agent               `json:"agent"`   // nil: none runs
+}
+
+func (h *handler) status(a *answer) error {
+	format := a.p.format()
+	if err := a.p.done(); err != nil {
+		return err
+	}
+	s, err := h.readStatus()
+	if err != nil {
+		return err
+	}
+	if format == "csv" {
+		return list(a, format, blockColumns, each(s.Blocks))
+	}
+	return object(a, s)
+}
+
+func (h *handler) readStatus() (*Status, error) {
+	d, err := h.detector()
+	if err != nil {
+		return nil, err
+	}
+	s := &Status{State: outage.Learning, Blocks: []outage.BlockStatus{}, Ongoing: []outage.Outage{}}
+	if h.opt.Live != nil {
+		s.Agent = h.opt.Live()
+	}
+	if d == nil {
+		return s, nil
+	}
+	cursor := d.Cursor()
+	s.Judged = &cursor
+	s.Blocks = append(s.Blocks, d.Blocks()...)
+	for i := range s.Blocks {
+		if s.Blocks[i].Block == outage.SpaceBlock {
+			s.State = s.Blocks[i].State
+		}
+	}
+	all, err := h.src.Outages()
+	for i := range all {
+		if all[i].Status == outage.Ongoing {
+			s.Ongoing = append(s.Ongoing, all[i])
+		}
+	}
+	return s, err
+}
+
+// detector is the one of the last commit; nil where there was none.
+func (h *handler) detector() (*outage.Detector, error) {
+	snapshot, _, err := h.src.Detector()
+	if err != nil || snapshot == nil {
+		return nil, err
+	}
+	d := outage.New(outage.Config{})
+	if err := d.UnmarshalBinary(snapshot); err != nil {
+		return nil, fmt.Errorf("read what was learned: %w", err)
+	}
+	return d, nil
+}
+
+func (h *handler) blocks(a *answer) error {
+	format := a.p.format()
+	if err := a.p.done(); err != nil {
+		return err
+	}
+	s, err := h.readStatus()
+	if err != nil {
+		return err
+	}
+	return list(a, format, blockColumns, each(s.Blocks))
+}
+
+var blockColumns = []column[outage.BlockStatus]{
+	{"block", func(b *outage.BlockStatus) string { return b.Block }},
+	{"state", func(b *outage.BlockStatus) string { return b.State.String() }},
+	{"since", func(b *outage.BlockStatus) string { return b.Since.String() }},
+	{"reason", func(b *outage.BlockStatus) string { return b.Reason }},
+	{"expected", func(b *outage.BlockStatus) string { return b.Expected.String() }},
+	{"observed", func(b *outage.BlockStatus) string { return fmt.Sprint(b.Observed) }},
+	{"response_rate", func(b *outage.BlockStatus) string { return b.ResponseRate.String() }},
+	{"usual", func(b *outage.BlockStatus) string { return fmt.Sprint(b.Usual) }},
+	{"responsive", func(b *outage.BlockStatus) string { return fmt.Sprint(b.Responsive) }},
+	{"targets", func(b *outage.BlockStatus) string { return fmt.Sprint(b.Targets) }},
+	{"conditions", func(b *outage.BlockStatus) string { return words(b.Conditions) }},
+}

@@ -94,21 +94,37 @@ func (w *World) respondInside(now *segment, t probe.Instant, i int, a netip.Addr
 	if now.dark(a) {
 		return w.respondDark(d)
 	}
-	home := w.homes[i]
-	if home < 0 || now.filtered(p) || now.loses(a, d) || d.hits(forLoss, w.noise.loss) {
+	h, r := w.reach(now, t, i, p)
+	if r.Kind == None || now.loses(a, d) || d.hits(forLoss, w.noise.loss) {
 		return Response{}
-	}
-	h := &w.hosts[home]
-	if !h.lives(t) {
-		return Response{}
-	}
-	r := h.answer(p)
-	if r.Kind == None {
-		return r
 	}
 	r.RTT = h.RTT + time.Duration(d.below(forJitter, uint64(h.Jitter)+1))
 	w.disturb(&r, d)
 	return r
+}
+
+// undisturbed is what a host says when nothing but outages and filters is in the way.
+func (w *World) undisturbed(t probe.Instant, a netip.Addr, p probe.Protocol) Response {
+	now := w.at(t)
+	i, ok := w.space.Index(a)
+	if !ok || now.uplinkDown() || now.dark(a) {
+		return Response{}
+	}
+	_, r := w.reach(now, t, i, p)
+	return r
+}
+
+// reach is what the host of an index says, if there is one, it lives, and no filter stands before it.
+func (w *World) reach(now *segment, t probe.Instant, i int, p probe.Protocol) (*resident, Response) {
+	home := w.homes[i]
+	if home < 0 || now.filtered(p) {
+		return nil, Response{}
+	}
+	h := &w.hosts[home]
+	if !h.lives(t) {
+		return h, Response{}
+	}
+	return h, h.answer(p)
 }
 
 // respondDark is what comes from the dark: now and then the report of a router on the way.

@@ -1,0 +1,30 @@
+# One static binary and nothing else. Build: docker build -t brownout .
+# With buildah, `--format docker` keeps the healthcheck, which the OCI format has no place for.
+FROM golang:1.26-bookworm AS build
+WORKDIR /src
+COPY . .
+ARG VERSION=
+RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X brownout/agent.Version=${VERSION}" -o /out/brownout ./agent/brownout \
+ && install -d -m 0700 -o 65532 -g 65532 /out/state \
+ && install -d -m 1777 /out/tmp
+
+FROM scratch
+ARG VERSION=
+LABEL org.opencontainers.image.title="brownout" \
+      org.opencontainers.image.description="Sweeps a small address space and tells total outages from partial ones" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}"
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+COPY --from=build /out/brownout /brownout
+COPY --from=build /out/state /var/lib/brownout
+COPY --from=build /out/tmp /tmp
+# No file capability on the binary: it could not be executed at all where NET_RAW is not in the bounding set. ICMP is asked
+# through the unprivileged socket, which Docker's ping_group_range permits, or a raw one with --cap-add NET_RAW.
+USER 65532:65532
+# The store's folder, unless the configuration names another.
+ENV STATE_DIRECTORY=/var/lib/brownout
+VOLUME ["/var/lib/brownout"]
+EXPOSE 8413
+HEALTHCHECK --interval=1m --timeout=10s --start-period=30s CMD ["/brownout", "healthcheck"]
+ENTRYPOINT ["/brownout"]
+CMD ["run"]

@@ -152,3 +152,19 @@ func (p *Pass) AccountsFor(target int32) bool {
 	_, answered := slices.BinarySearchFunc(p.Answers, target, func(a Answer, t int32) int { return cmp.Compare(a.Target, t) })
 	return answered
 }
+
+// Last is the last moment at which something of the round is seen.
+func (r *Round) Last() Instant {
+	last := r.End.Add(r.TimeoutMS())
+	for i := range r.Passes {
+		for k := range r.Passes[i].Answers {
+			if a := &r.Passes[i].Answers[k]; a.Outcome == Late {
+				last = max(last, r.Start.Add(int64(max(a.Offset, 0))+r.RTTMS(a)))
+			}
+		}
+	}
+	for _, w := range r.VantageBad {
+		last = max(last, r.Start.Add(w.To))
+	}
+	return last
+}

@@ -122,7 +122,7 @@ func (d *Detector) isDark(b *block, a *area, seen probe.Instant) bool {
 	if d.MedianGap > 0 {
 		long = min(long, 2*d.MedianGap)
 	}
-	return (b.Observable || b.Open != nil) && a.Weight >= decisive && int64(seen-a.First) >= long &&
+	return (b.Observable || b.Open != nil) && a.Weight >= decisiveTotal && int64(seen-a.First) >= long &&
 		d.askedAll(b, a.First) && !d.explained(b)
 }
 

@@ -47,6 +47,7 @@ type memory struct {
 	Lives       []probe.Instant // send times of the latest replies
 	FastRTT     uint32          // microseconds: of the fastest service with a history
 	MiddleboxAt probe.Instant   // when a reply last came faster than the path allows
+	TooFast     int             // such replies in the full round under way
 
 	Unverified bool  // of the line that began last: the vantage has too few references
 	TimeoutMS  int64 // of the same

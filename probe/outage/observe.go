@@ -18,13 +18,16 @@ func (d *Detector) observe(r *probe.Round, e *event) {
 		}
 		if d.tooFast(i, known, e) {
 			d.MiddleboxAt = e.Seen
+			if r.Kind == probe.Full {
+				d.TooFast++
+			}
 			return
 		}
 		if !known {
 			i = d.meet(e.addr, p, e.Seen)
 		}
 		d.live(r, e, i)
-	case known && !unseen(r, e):
+	case known && !unseen(r, e) && !d.boxed(e):
 		d.still(r, e, i)
 	}
 }
@@ -50,6 +53,13 @@ func (d *Detector) tooFast(i int32, known bool, e *event) bool {
 		return d.Services[i].FastRTT > far
 	}
 	return d.FastRTT > far
+}
+
+// boxed reports whether replies from a middlebox came shortly before a silence: where they replace the targets' own, the
+// silences left over prove nothing.
+func (d *Detector) boxed(e *event) bool {
+	const shadow = 60_000 // milliseconds
+	return d.MiddleboxAt != 0 && e.from < d.MiddleboxAt.Add(shadow)
 }
 
 // meet makes the acquaintance of a service. That it was silent in all rounds so far counts.

@@ -30,6 +30,7 @@ const (
 	reasonVantage    = "vantage"
 	reasonGap        = "gap"
 	reasonUnsent     = "unsent"
+	reasonMiddlebox  = "middlebox"
 )
 
 // enter opens an outage, or a phase of the one under way.

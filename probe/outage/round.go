@@ -119,9 +119,14 @@ func (d *Detector) end(r *probe.Round, seen probe.Instant) {
 	d.Covered = max(d.Covered, r.End)
 	d.Slack = r.Slack // not before: while the line is under way it still grows
 	if r.Kind == probe.Full {
-		if d.mostlyUnsent(r) {
+		due, unsent := d.dueAndUnsent(r)
+		switch {
+		case due > 0 && 2*unsent > due:
 			d.miss(r.Start, r.End, reasonUnsent, seen)
+		case due > 0 && 2*d.TooFast > due: // whoever answered, it was not the space
+			d.miss(r.Start, r.End, reasonMiddlebox, seen)
 		}
+		d.TooFast = 0
 		d.learnRound(r)
 	}
 	for i := range d.Parts {
@@ -132,14 +137,13 @@ func (d *Detector) end(r *probe.Round, seen probe.Instant) {
 	}
 }
 
-// mostlyUnsent reports whether we failed to send most of what matters of a round. What a round that was cut short did
-// not come to is no failure.
-func (d *Detector) mostlyUnsent(r *probe.Round) bool {
+// dueAndUnsent counts the services with a baseline that a round was to probe, and those that we failed to. What a round
+// that was cut short did not come to is neither.
+func (d *Detector) dueAndUnsent(r *probe.Round) (due, unsent int) {
 	var plan *probe.Plan
 	if r.Seeded && !d.Distrust {
 		plan = r.Plan()
 	}
-	due, unsent := 0, 0
 	for i := range d.Services {
 		s := &d.Services[i]
 		k := slices.IndexFunc(r.Passes, func(p probe.Pass) bool { return p.Protocol.Code() == s.Code })
@@ -156,7 +160,7 @@ func (d *Detector) mostlyUnsent(r *probe.Round) bool {
 			unsent++
 		}
 	}
-	return due > 0 && 2*unsent > due
+	return due, unsent
 }
 
 // learnRound learns from a full round, and from the one before where its block proved to be up.

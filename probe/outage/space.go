@@ -69,6 +69,9 @@ func (d *Detector) Usual(a netip.Addr, p probe.Protocol) bool {
 	return ok && d.Services[i].Reliable && d.Services[i].Expected >= million/2
 }
 
+// UsualServices is the services that usually answer, ordered by protocol.
+func (d *Detector) UsualServices() []probe.Aim { return d.aims(d.byAvailability(million / 2)) }
+
 // Core is the services by which the space is watched between rounds: the usual ones or, if they are fewer than 10, the
 // most available, up to 64. It is ordered by protocol; empty before anything was learned.
 func (d *Detector) Core() []probe.Aim {

@@ -1,0 +1,369 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/netip"
+	"time"
+
+	"brownout/agent/schedule"
+	"brownout/probe"
+	"brownout/probe/outage"
+	"brownout/store"
+)
+
+// engine sweeps, judges and commits: one goroutine that looks at everything in turn, so that what is judged, stored and
+// shown is one sequence.
+type engine struct {
+	Clock     *probe.Clock
+	Sweeper   *probe.Sweeper
+	Vantage   *probe.Vantage
+	Store     *store.Store
+	BlockBits int
+	Log       *slog.Logger
+	Space     probe.Space
+	Protocols []probe.Protocol
+	Name      string // of the vantage
+	Trusted   bool   // silence may make a total though no references vouch for it
+	Round     time.Duration
+	Core      time.Duration
+	Watch     func(engineView) // called after every look; nil: nobody watches
+	Notify    func(outage.Findings)
+
+	detector  *outage.Detector
+	schedule  schedule.Schedule
+	under     []*underWay
+	found     outage.Findings // since the last commit
+	committed probe.Instant
+}
+
+// underWay is a sweep that is not over and done with.
+type underWay struct {
+	sweep *probe.Sweep
+	round *probe.Round  // as last looked at
+	end   probe.Instant // the latest End given out
+	final bool          // the late window is over
+}
+
+// engineView is what a live view shows.
+type engineView struct {
+	Now      probe.Instant
+	Judged   probe.Instant
+	Blocks   []outage.BlockStatus
+	Round    *probe.Round // the full round under way, so far; nil: none
+	Full     *probe.Sweep // the same as a sweep
+	Findings outage.Findings
+}
+
+const (
+	commitEvery  = 60_000        // milliseconds on the clock
+	longestRound = 25 * 3600_000 // milliseconds: rounds that began earlier than this are over
+	confirmSpan  = 5 * time.Second
+	lookEvery    = time.Second
+	lookScaled   = 10 * time.Millisecond
+)
+
+// run resumes from the store and goes on until ctx ends; then it stores how far it got.
+func (e *engine) run(ctx context.Context) error {
+	if err := e.resume(ctx); err != nil {
+		return err
+	}
+	every := lookEvery
+	if e.Clock.Scale() > 1 {
+		every = lookScaled
+	}
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		if err := e.look(ctx); err != nil {
+			return errors.Join(err, e.stop())
+		}
+		select {
+		case <-ctx.Done():
+			return e.stop()
+		case <-tick.C:
+		}
+	}
+}
+
+// resume takes up the baseline, the open outages and the rounds that were not wholly judged.
+func (e *engine) resume(ctx context.Context) error {
+	e.schedule = schedule.Schedule{Round: e.Round.Milliseconds(), Core: e.Core.Milliseconds()}
+	e.detector = outage.New(outage.Config{BlockBits: e.BlockBits})
+	snapshot, cursor, err := e.Store.Detector()
+	if err != nil {
+		return fmt.Errorf("resume: %w", err)
+	}
+	if snapshot == nil {
+		return nil
+	}
+	if err := e.detector.UnmarshalBinary(snapshot); err != nil {
+		return fmt.Errorf("resume: %w", err)
+	}
+	// What had been seen when the record was written, and not yet judged, is judged now; then those rounds are over.
+	for r, err := range e.Store.Rounds(cursor.Add(-longestRound), outage.EndOfTime, false) {
+		if err != nil {
+			return fmt.Errorf("resume: %w", err)
+		}
+		if r.Last() >= cursor {
+			e.under = append(e.under, &underWay{round: r, end: r.End, final: true})
+		}
+	}
+	return e.await(ctx, cursor)
+}
+
+// await lets the clock pass what has been judged: no round may begin before it.
+func (e *engine) await(ctx context.Context, cursor probe.Instant) error {
+	const patience = 10 * time.Minute
+	if ahead := cursor.Time().Sub(e.Clock.Now()); ahead > patience {
+		return fmt.Errorf("the store was written until %v, %v ahead of this machine's clock: set the clock, or move the store aside", cursor, ahead.Round(time.Second))
+	}
+	if err := e.Clock.SleepUntil(ctx, cursor.Time().Add(time.Millisecond)); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// look starts what is due, takes in what was observed, judges it, and commits what is worth it.
+func (e *engine) look(ctx context.Context) error {
+	now := probe.InstantOf(e.Clock.Now())
+	if now >= e.detector.Cursor() { // else the clock was set back: wait for it
+		if err := e.start(ctx, e.schedule.Due(now)); err != nil {
+			return err
+		}
+	}
+	mark := min(now, e.settled())
+	view := engineView{Now: now}
+	for _, u := range e.under {
+		decided := e.collect(u)
+		if !u.final {
+			mark = min(mark, decided)
+		}
+		if u.round.Kind == probe.Full {
+			view.Round, view.Full = u.round, u.sweep
+		}
+		if err := e.detector.Put(u.round); err != nil {
+			return err
+		}
+	}
+	f := e.detector.Advance(mark)
+	if f.Confirm {
+		e.schedule.Ask()
+	}
+	e.keep(f)
+	if e.Watch != nil {
+		view.Judged, view.Blocks, view.Findings = f.Judged, e.detector.Blocks(), f
+		e.Watch(view)
+	}
+	return e.commitIfDue(now)
+}
+
+// keep collects findings for the next commit.
+func (e *engine) keep(f outage.Findings) {
+	e.found.Judged = f.Judged
+	e.found.Changes = append(e.found.Changes, f.Changes...)
+	e.found.Outages = append(e.found.Outages, f.Outages...)
+	e.found.Summaries = append(e.found.Summaries, f.Summaries...)
+}
+
+// collect looks at a sweep, and returns its watermark.
+func (e *engine) collect(u *underWay) probe.Instant {
+	if u.final {
+		return u.end
+	}
+	final, sent := closed(u.sweep.Done()), closed(u.sweep.Sent())
+	r, decided := u.sweep.Round()
+	if !sent {
+		r.End = max(r.End, decided)
+	}
+	u.end = max(u.end, r.End)
+	r.End = u.end
+	r.Unverified = !e.Vantage.Verified() && !e.Trusted
+	until := r.End.Add(r.TimeoutMS())
+	settled := e.settled()
+	for _, bad := range e.Vantage.Bad(r.Start, min(until, settled)) {
+		markBad(r, bad.From, min(bad.To, until))
+	}
+	u.round = r
+	u.final = final && settled >= until
+	return decided
+}
+
+// settled is the instant up to which silence is known not to be our own doing. Where nobody vouches for that, there is
+// nothing to wait for.
+func (e *engine) settled() probe.Instant {
+	if !e.Vantage.Verified() {
+		return outage.EndOfTime
+	}
+	return e.Vantage.Settled()
+}
+
+// markBad discards the silence of a time.
+func markBad(r *probe.Round, from, to probe.Instant) {
+	if from = max(from, r.Start); from < to {
+		r.VantageBad = append(r.VantageBad, probe.Window{From: int64(from - r.Start), To: int64(to - r.Start)})
+	}
+}
+
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+func (e *engine) start(ctx context.Context, due schedule.Due) error {
+	if due.Missed > 0 {
+		e.Log.Warn("a round could not start in time; the time between is unknown", "missed", time.Duration(due.Missed)*time.Millisecond)
+	}
+	if due.Full {
+		var aims []probe.Aim
+		for _, p := range e.Protocols {
+			aims = append(aims, probe.Aim{Protocol: p, Targets: e.Space})
+		}
+		if err := e.sweep(ctx, probe.Full, e.Round, aims); err != nil {
+			return err
+		}
+	}
+	if due.Core {
+		if err := e.sweep(ctx, probe.Core, e.Core, e.detector.Core()); err != nil {
+			return err
+		}
+	}
+	if due.Confirm {
+		e.Log.Info("asking the usual services again")
+		return e.sweep(ctx, probe.Confirm, confirmSpan, e.detector.Confirmation())
+	}
+	return nil
+}
+
+func (e *engine) sweep(ctx context.Context, kind probe.Kind, span time.Duration, aims []probe.Aim) error {
+	aims = e.configured(aims)
+	if len(aims) == 0 {
+		return nil
+	}
+	s, err := e.Sweeper.Start(ctx, probe.Order{
+		Kind: kind, Space: e.Space, Aims: aims, Seed: rand.Uint64(), Span: span, Usual: e.usual(kind), Vantage: e.Name,
+	})
+	if err != nil {
+		return fmt.Errorf("start %v: %w", kind, err)
+	}
+	e.under = append(e.under, &underWay{sweep: s})
+	return nil
+}
+
+// usual is the services that are asked again when silent, as of now: of full rounds only, for the others ask again by
+// themselves.
+func (e *engine) usual(kind probe.Kind) func(netip.Addr, probe.Protocol) bool {
+	if kind != probe.Full {
+		return nil
+	}
+	core := map[probe.Protocol]probe.Space{}
+	for _, a := range e.detector.UsualServices() {
+		core[a.Protocol] = a.Targets
+	}
+	return func(a netip.Addr, p probe.Protocol) bool {
+		_, ok := core[p].Index(a)
+		return ok
+	}
+}
+
+// configured leaves out what was learned of protocols that are no longer probed.
+func (e *engine) configured(aims []probe.Aim) []probe.Aim {
+	var out []probe.Aim
+	for _, a := range aims {
+		for _, p := range e.Protocols {
+			if a.Protocol == p {
+				out = append(out, a)
+			}
+		}
+	}
+	return out
+}
+
+// commitIfDue commits on every transition, when a round is final, and every minute.
+func (e *engine) commitIfDue(now probe.Instant) error {
+	due := len(e.found.Changes)+len(e.found.Outages) > 0 || now >= e.committed.Add(commitEvery)
+	for _, u := range e.under {
+		due = due || u.final
+	}
+	if !due {
+		return nil
+	}
+	e.committed = now
+	return e.commit(e.detector.Cursor())
+}
+
+func (e *engine) commit(cursor probe.Instant) error {
+	snapshot, err := e.detector.MarshalBinary()
+	if err != nil {
+		return err
+	}
+	c := store.Commit{Findings: e.found, Detector: snapshot, Cursor: cursor}
+	var rest []*underWay
+	for _, u := range e.under {
+		if u.final {
+			c.Sealed = append(c.Sealed, u.round)
+			e.report(u.round)
+			continue
+		}
+		// Should this be all that is left of the round, nobody will ever vouch for the silence since.
+		soFar := *u.round
+		markBad(&soFar, e.settled(), soFar.End.Add(soFar.TimeoutMS()))
+		c.Rounds = append(c.Rounds, &soFar)
+		rest = append(rest, u)
+	}
+	if err := e.Store.Commit(c); err != nil {
+		return err
+	}
+	e.under = rest
+	for _, o := range e.found.Outages {
+		e.Log.Warn("outage", "id", o.ID, "block", o.Block, "kind", o.Kind.String(), "status", string(o.Status), "start", o.Start.At.String())
+	}
+	if e.Notify != nil {
+		e.Notify(e.found)
+	}
+	e.found = outage.Findings{}
+	return nil
+}
+
+// report logs a full round in one line.
+func (e *engine) report(r *probe.Round) {
+	if r.Kind != probe.Full {
+		return
+	}
+	answers, unsent := 0, 0
+	for i := range r.Passes {
+		answers += len(r.Passes[i].Answers)
+		unsent += len(r.Passes[i].Unsent)
+	}
+	attrs := []any{"start", r.Start.String(), "answers", answers, "unsent", unsent}
+	if b := e.detector.Blocks(); len(b) > 0 {
+		attrs = append(attrs, "state", b[0].State.String(), "rate", b[0].ResponseRate.String(), "expected", b[0].Expected.String())
+	}
+	e.Log.Info("round", attrs...)
+}
+
+// stop judges and stores all there is.
+func (e *engine) stop() error {
+	var end probe.Instant
+	for _, u := range e.under {
+		if !u.final {
+			<-u.sweep.Done()
+			e.collect(u)
+			markBad(u.round, e.settled(), u.round.End.Add(u.round.TimeoutMS()))
+			u.final = true
+		}
+		if err := e.detector.Put(u.round); err != nil {
+			return err
+		}
+		end = max(end, u.round.Last()+1)
+	}
+	e.keep(e.detector.Advance(end))
+	return e.commit(e.detector.Cursor())
+}

@@ -23,8 +23,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestMain(m *testing.M) { os.Exit(Run(m)) }
-
 // skipUnlessCI skips a test for want of a privilege or a program, which on CI is a failure.
 func skipUnlessCI(t testing.TB, why string) {
 	t.Helper()

@@ -112,12 +112,13 @@ func enlargeReceiveBuffer(fd, size int) error {
 func (w *dnsWire) Send(packets []Packet) {
 	var news []Arrival // of errors that surfaced
 	for i := range packets {
-		packets[i].Err, news = w.send(packets[i], news[:0])
+		news, packets[i].Err = w.send(packets[i], news[:0])
 		w.deliver(news)
 	}
 }
 
-func (w *dnsWire) send(p Packet, news []Arrival) (error, []Arrival) {
+// send asks one address, and adds to news what surfaced meanwhile about others.
+func (w *dnsWire) send(p Packet, news []Arrival) ([]Arrival, error) {
 	family := dnsV4
 	if !p.Target.Is4() {
 		family = dnsV6
@@ -127,13 +128,13 @@ func (w *dnsWire) send(p Packet, news []Arrival) (error, []Arrival) {
 	s := &w.sockets[family]
 	if s.fd < 0 {
 		if err := w.open(family); err != nil {
-			return fmt.Errorf("ask %s: %w", p.Target, err), news
+			return news, fmt.Errorf("ask %s: %w", p.Target, err)
 		}
 	}
 	// Awaited before it is sent: a quick answer could race us.
 	id, err := w.awaited.add(p.Target, p.Ticket, time.Since(w.opened))
 	if err != nil {
-		return err, news
+		return news, err
 	}
 	m := w.question.message(p.Ticket)
 	binary.BigEndian.PutUint16(m, id)
@@ -141,12 +142,12 @@ func (w *dnsWire) send(p Packet, news []Arrival) (error, []Arrival) {
 	// An error about an earlier question surfaces on whatever is sent next: then this one has not been sent.
 	for try := 0; ; try++ {
 		if err = unix.Sendto(s.fd, m, 0, to); err == nil {
-			return nil, news
+			return news, nil
 		}
 		before := len(news)
 		if news = w.drain(s, news); passing(err) || len(news) == before && try > 0 {
 			w.awaited.remove(p.Ticket)
-			return fmt.Errorf("ask %s: %w", p.Target, err), news
+			return news, fmt.Errorf("ask %s: %w", p.Target, err)
 		}
 	}
 }

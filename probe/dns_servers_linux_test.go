@@ -205,3 +205,58 @@ func reply(query *dns.Msg, change func(*dns.Msg)) []byte {
 	}
 	return b
 }
+
+// A host that drops what has EDNS is found by the sweep's second attempt, if it is a usual one.
+func TestDNSSweepAsksAgainWithoutEDNS(t *testing.T) {
+	if !inNamespace(t, nil) {
+		return
+	}
+	oddServer(t, "198.18.1.20", func(q *dns.Msg) [][]byte {
+		if q.IsEdns0() != nil {
+			return nil
+		}
+		return [][]byte{reply(q, nil)}
+	})
+	space := testSpace(t, "198.18.1.20")
+	s := openTest(t, SweeperConfig{Timeout: 100 * time.Millisecond, Retries: 1}, DNS)
+	for _, usual := range []bool{false, true} {
+		sweep, err := s.Start(t.Context(), Order{Space: space, Aims: []Aim{{DNS, space}},
+			Usual: func(netip.Addr, Protocol) bool { return usual }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-sweep.Sent()
+		r, _ := sweep.Round()
+		if got := len(r.Passes[0].Answers) == 1; got != usual {
+			t.Errorf("usual: %t; answered: %t", usual, got)
+		}
+	}
+}
+
+// An answer after the timeout is late, and life.
+func TestDNSSweepLate(t *testing.T) {
+	if !inNamespace(t, nil) {
+		return
+	}
+	answerNow := make(chan struct{})
+	oddServer(t, "198.18.1.20", func(q *dns.Msg) [][]byte {
+		<-answerNow
+		return [][]byte{reply(q, nil), reply(q, nil)}
+	})
+	space := testSpace(t, "198.18.1.20")
+	s := openTest(t, SweeperConfig{Timeout: 50 * time.Millisecond, LateWindow: patience}, DNS)
+	sweep, err := s.Start(t.Context(), Order{Space: space, Aims: []Aim{{DNS, space}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-sweep.Sent()
+	if r, _ := sweep.Round(); len(r.Passes[0].Answers) != 0 {
+		t.Fatalf("answered before its time: %+v", r.Passes[0])
+	}
+	close(answerNow)
+	eventually(t, "the answer is late", func() bool {
+		r, _ := sweep.Round()
+		return len(r.Passes[0].Answers) == 1 && r.Passes[0].Answers[0].Outcome == Late
+	})
+	eventually(t, "its duplicate is counted", func() bool { return s.Stats().Duplicates == 1 })
+}

@@ -16,6 +16,9 @@ import (
 // It takes as many attempts at once as there are descriptors. One that is silent keeps its own until it is forgotten, until
 // the kernel gives up, or until others need it and it has outlived the timeout. The kernel gives up, and then misses a
 // later SYN-ACK, after about the timeout, and not before its first retransmission at one second; see [tcpWire.prepare].
+//
+// The kernel does not tell of a SYN that our own firewall dropped: it looks like silence. The vantage's references, and the
+// other protocols' sends, show such a fault.
 type tcpWire struct {
 	sink    func(Arrival)
 	timeout time.Duration

@@ -16,6 +16,9 @@ func (w *Sweep) arrive(kind protocolKind, a Arrival) bool {
 	ref := refOf(i, a.Ticket.attempt())
 	switch a.Outcome {
 	case Reply, Refused:
+		if v := &w.table[i]; v.decided() && v.outcome() == Unsent {
+			return false // what is on record as never sent cannot have been silent first
+		}
 		w.credit(ref, a)
 	case Unreachable:
 		w.note(ref, a)
@@ -71,7 +74,7 @@ func microseconds(rtt time.Duration) uint32 {
 
 // seenSilent is the moment at which the detector sees a service as silent.
 func (w *Sweep) seenSilent(i int) Instant {
-	return InstantOf(w.origin).Add(int64(w.table[i].offset) + w.timeoutMS())
+	return InstantOf(w.origin).Add(int64(w.silentOffset(i)) + w.timeoutMS())
 }
 
 func (w *Sweep) timeoutMS() int64 {

@@ -2,8 +2,13 @@ package probe
 
 import (
 	"context"
+	"net/netip"
+	"os/exec"
+	"slices"
+	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 )
 
@@ -74,4 +79,172 @@ func lives(r *Round, pass int) int {
 		}
 	}
 	return n
+}
+
+// bothModes runs a test with a raw and with a datagram socket, each in a namespace of its own.
+func bothModes(t *testing.T, test func(t *testing.T, cfg SweeperConfig)) {
+	for _, mode := range []ICMPMode{ICMPRaw, ICMPDatagram} {
+		t.Run(mode.String(), func(t *testing.T) {
+			enterNamespace(t)
+			sysctl(t, "net/ipv4/ping_group_range", "0 2147483647")
+			test(t, SweeperConfig{ICMP: mode, Contact: "https://example.org/probe"})
+		})
+	}
+}
+
+func TestEveryAddressOfAnIPv6SpaceIsFound(t *testing.T) {
+	bothModes(t, func(t *testing.T, cfg SweeperConfig) {
+		command(t, "ip -6 addr add 2001:db8::1/128 dev lo nodad")
+		command(t, "ip -6 route add local 2001:db8:1::/118 dev lo")
+		command(t, "ip route add local 198.18.0.0/24 dev lo")
+		s := openTest(t, cfg, ICMP)
+		space := testSpace(t, "2001:db8:1::/118", "198.18.0.0/24")
+		r := sweepNow(t, s, space)
+		if got := lives(r, 0); got != space.Len() {
+			t.Errorf("%d of %d answered: %v", got, space.Len(), s.Stats())
+		}
+	})
+}
+
+// TestErrorsAreEvidence: half of a space answers and half rejects, so that the rejections surface on the sends to those
+// that answer. None is blamed for another's.
+func TestErrorsAreEvidence(t *testing.T) {
+	bothModes(t, func(t *testing.T, cfg SweeperConfig) {
+		command(t, "ip -6 addr add 2001:db8::1/128 dev lo nodad")
+		command(t, "ip -6 route add local 2001:db8:1::/120 dev lo")
+		command(t, "ip route add local 198.18.0.0/24 dev lo")
+		for _, name := range []string{"icmp_ratelimit", "icmp_msgs_per_sec", "icmp_msgs_burst"} {
+			value := map[string]string{"icmp_ratelimit": "0", "icmp_msgs_per_sec": "100000", "icmp_msgs_burst": "10000"}[name]
+			sysctl(t, "net/ipv4/"+name, value)
+		}
+		sysctl(t, "net/ipv6/icmp/ratelimit", "0")
+		nft(t, "input", "icmp type echo-request ip daddr & 0.0.0.1 == 0.0.0.1 reject with icmp type admin-prohibited",
+			"icmpv6 type echo-request ip6 daddr & ::1 == ::1 reject with icmpv6 type admin-prohibited")
+		cfg.Timeout = 500e6
+		s := openTest(t, cfg, ICMP)
+		space := testSpace(t, "198.18.0.0/24", "2001:db8:1::/120")
+		r := sweepNow(t, s, space)
+		want := map[Outcome]int{Reply: 256, Unreachable: 256}
+		if diff := cmp.Diff(want, outcomes(r.Passes[0])); diff != "" {
+			t.Error(diff, s.Stats())
+		}
+		for _, a := range r.Passes[0].Answers {
+			target := space.Addr(int(a.Target))
+			kind, code := uint8(3), uint8(13) // RFC 1812
+			if target.Is6() {
+				kind, code = 1, 1 // RFC 4443
+			}
+			if b := target.As16(); (b[15]&1 == 1) != (a.Outcome == Unreachable) {
+				t.Errorf("%s: %s", target, a.Outcome)
+			} else if a.Outcome == Unreachable && (a.Type != kind || a.Code != code || !a.From.IsValid()) {
+				t.Errorf("%s: type %d, code %d, from %s", target, a.Type, a.Code, a.From)
+			}
+		}
+		if st := s.Stats(); st.Forged != 0 || st.Malformed != 0 {
+			t.Errorf("%d forged, %d malformed", st.Forged, st.Malformed)
+		}
+	})
+}
+
+// nft adds rules to a hook of the test's namespace.
+func nft(t testing.TB, hook string, rules ...string) {
+	t.Helper()
+	if _, err := exec.LookPath("nft"); err != nil {
+		skipUnlessCI(t, "no nft: "+err.Error())
+	}
+	cmd := exec.Command("nft", "-f", "-")
+	cmd.Stdin = strings.NewReader("table inet f {\nchain c {\ntype filter hook " + hook + " priority 0\n" +
+		strings.Join(rules, "\n") + "\n}\n}\n")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("nft: %v\n%s", err, out)
+	}
+}
+
+// TestLocalFailuresAreUnsent: a firewall of our own, routes that refuse, and no route at all are not the target's silence.
+func TestLocalFailuresAreUnsent(t *testing.T) {
+	bothModes(t, func(t *testing.T, cfg SweeperConfig) {
+		command(t, "ip route add local 198.18.0.0/24 dev lo")
+		command(t, "ip route add unreachable 198.18.1.0/24")
+		command(t, "ip route add prohibit 198.18.2.0/24")
+		nft(t, "output", "ip daddr 198.18.0.0/26 drop")
+		s := openTest(t, cfg, ICMP)
+		r := sweepNow(t, s, testSpace(t, "198.18.0.0/22"))
+		if diff := cmp.Diff(map[Outcome]int{Reply: 192, Unsent: 832}, outcomes(r.Passes[0])); diff != "" {
+			t.Error(diff)
+		}
+		want := map[string]uint64{"EPERM": 64, "EHOSTUNREACH": 256, "EACCES": 256, "ENETUNREACH": 256}
+		if diff := cmp.Diff(want, s.Stats().Protocols[ICMP].Local); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+// TestSameRespondersAsFping compares with another prober on the same space, of which a scattered third answers.
+func TestSameRespondersAsFping(t *testing.T) {
+	if _, err := exec.LookPath("fping"); err != nil {
+		skipUnlessCI(t, "no fping: "+err.Error())
+	}
+	bothModes(t, func(t *testing.T, cfg SweeperConfig) {
+		command(t, "ip route add local 198.18.0.0/22 dev lo")
+		nft(t, "input", "icmp type echo-request ip daddr & 0.0.0.7 == 0.0.0.1 accept",
+			"icmp type echo-request ip daddr & 0.0.1.3 == 0.0.1.2 accept",
+			"icmp type echo-request ip daddr & 0.0.0.255 == 0.0.0.255 accept",
+			"icmp type echo-request drop")
+		space := testSpace(t, "198.18.0.0/22")
+		var list strings.Builder
+		for i := range space.Len() {
+			list.WriteString(space.Addr(i).String() + "\n")
+		}
+		cmd := exec.Command("fping", "-a", "-q", "-r", "0", "-i", "1", "-t", "300")
+		cmd.Stdin = strings.NewReader(list.String())
+		out, _ := cmd.Output() // exits 1 where an address is silent
+		want := parseAddrs(strings.Fields(string(out)))
+		cfg.Timeout = 500e6
+		s := openTest(t, cfg, ICMP)
+		r := sweepNow(t, s, space)
+		var got []netip.Addr
+		for _, a := range r.Passes[0].Answers {
+			got = append(got, space.Addr(int(a.Target)))
+		}
+		if !slices.Equal(got, want) || len(got) < 200 || len(got) > 400 {
+			t.Errorf("we found %d, fping %d", len(got), len(want))
+		}
+	})
+}
+
+func parseAddrs(words []string) []netip.Addr {
+	addrs := make([]netip.Addr, len(words))
+	for i, word := range words {
+		addrs[i] = netip.MustParseAddr(word)
+	}
+	slices.SortFunc(addrs, netip.Addr.Compare)
+	return addrs
+}
+
+// TestSparseSlash16 is a space of which one in 64 answers.
+func TestSparseSlash16(t *testing.T) {
+	enterNamespace(t)
+	command(t, "ip route add local 198.18.0.0/16 dev lo")
+	nft(t, "input", "icmp type echo-request ip daddr & 0.0.0.63 != 0.0.0.9 drop")
+	s := openTest(t, SweeperConfig{Timeout: 500e6}, ICMP)
+	r := sweepNow(t, s, testSpace(t, "198.18.0.0/16"))
+	if got := outcomes(r.Passes[0]); got[Reply] != 1024 || got[Unsent] != 0 {
+		t.Errorf("outcomes %v", got)
+	}
+}
+
+func TestICMPModesWorkAsTheySay(t *testing.T) {
+	enterNamespace(t)
+	sysctl(t, "net/ipv4/ping_group_range", "1 0") // nobody
+	for _, m := range ICMPModes() {
+		if m.Mode == ICMPDatagram && (m.Err == nil || !strings.Contains(m.Err.Error(), "ping_group_range")) {
+			t.Errorf("datagram, ipv6 %t: %v", m.IPv6, m.Err)
+		}
+		if m.Mode == ICMPRaw && m.Err != nil {
+			t.Errorf("raw, ipv6 %t: %v", m.IPv6, m.Err)
+		}
+	}
+	if _, err := OpenSweeper(SweeperConfig{ICMP: ICMPDatagram}, []Protocol{ICMP}); err == nil {
+		t.Error("a datagram socket opens without leave")
+	}
 }

@@ -48,12 +48,9 @@ func (b *bucket) wait(now time.Time) time.Duration {
 }
 
 const (
-	extraBurst      = 32  // tokens in a /24's bucket of extras
-	extraStreams    = 2.0 // a second and /24, of TCP and DNS together
-	burstAtOnce     = 20 * time.Millisecond
-	catchUpFactor   = 2
-	catchUpBurst    = time.Second
-	catchUpMinBurst = 32
+	extraBurst   = 32                    // tokens in a /24's bucket of extras
+	extraStreams = 2.0                   // a second and /24, of TCP and DNS together
+	burstAtOnce  = 20 * time.Millisecond // of the overall rate, in real time
 )
 
 // limits holds the caps that all sweeps of a sweeper share. Time is the sweeper's clock.

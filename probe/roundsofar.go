@@ -1,7 +1,6 @@
 package probe
 
 import (
-	"net/netip"
 	"slices"
 	"time"
 )
@@ -19,7 +18,7 @@ func (w *Sweep) Round() (r *Round, decided Instant) {
 	r = &Round{
 		Kind: w.order.Kind, Start: start, End: start.Add(int64(w.end)),
 		Span: w.order.Span, Seed: w.order.Seed, Seeded: true,
-		Vantage: w.order.Vantage, VantageOK: true, Slack: w.slack,
+		Vantage: w.order.Vantage, VantageOK: true, Slack: (w.slack * time.Duration(cfg.Clock.Scale())).Milliseconds(),
 		Space: w.order.Space, Timeout: cfg.Timeout, Scale: cfg.Clock.Scale(),
 	}
 	for aim := range w.order.Aims {
@@ -28,19 +27,47 @@ func (w *Sweep) Round() (r *Round, decided Instant) {
 	return r, w.watermark()
 }
 
-// watermark moves the watermark on: to a margin before now, and short of the timeout of the oldest undecided probe.
+// watermark moves the watermark on: to a margin before now, and short of every timeout still to be seen.
 func (w *Sweep) watermark() Instant {
 	clock := w.sweeper.cfg.Clock
-	margin := readMargin * time.Duration(clock.Scale())
-	mark := InstantOf(w.origin).Add(floorMS(clock.Now().Sub(w.origin) - margin))
-	for ; w.oldest < len(w.log); w.oldest++ {
-		if ref := w.log[w.oldest]; ref.attempt() == 0 && !w.table[ref.service()].decided() {
-			mark = min(mark, w.seenSilent(ref.service())-1)
-			break
+	now := clock.Now().Sub(w.origin)
+	mark := floorMS(now - readMargin*time.Duration(clock.Scale()))
+	if w.sending {
+		// What is sent from now on may be recorded as planned, up to PlanTolerance before.
+		mark = min(mark, floorMS(now-PlanTolerance)+w.timeoutMS()-1)
+	}
+	for w.oldest < len(w.log) && w.settled(w.log[w.oldest]) {
+		w.oldest++
+	}
+	for _, ref := range w.log[w.oldest:] {
+		if !w.settled(ref) {
+			mark = min(mark, int64(w.silentOffset(ref.service()))+w.timeoutMS()-1)
 		}
 	}
-	w.decided = max(w.decided, mark)
+	w.decided = max(w.decided, InstantOf(w.origin).Add(mark))
 	return w.decided
+}
+
+// settled reports whether an attempt has no bearing on the watermark: its service is decided, or it is a retry.
+func (w *Sweep) settled(ref attemptRef) bool {
+	return ref.attempt() > 0 || w.table[ref.service()].decided()
+}
+
+// silentOffset is what is recorded, or is to be told from the plan, as the send time of a silent service: on a paced
+// sweep of the real clock the plan's, for what is sent later than PlanTolerance after it is not sent at all.
+func (w *Sweep) silentOffset(i int) int32 {
+	v := &w.table[i]
+	if w.recordsSilence() {
+		return v.offset
+	}
+	aim := w.aimOf(i)
+	return min(v.offset, int32(w.plan.Offset(aim, i-w.first[aim]).Milliseconds()))
+}
+
+// recordsSilence reports whether the round tells the send times of the silent itself. It holds for a whole sweep, so that
+// no probe's time ever changes after it was judged.
+func (w *Sweep) recordsSilence() bool {
+	return w.sweeper.cfg.Clock.Scale() > 1 || w.order.Span == 0
 }
 
 func floorMS(d time.Duration) int64 {
@@ -58,27 +85,18 @@ func (w *Sweep) pass(aim int) Pass {
 	}
 	p := Pass{Protocol: w.order.Aims[aim].Protocol, Targets: targets}
 	var silent []int32
-	scaled := w.sweeper.cfg.Clock.Scale() > 1
-	offPlan := scaled
 	for i := w.first[aim]; i < w.first[aim+1]; i++ {
 		v, target := &w.table[i], int32(i-w.first[aim])
 		switch {
 		case !v.decided() || v.outcome() == Unsent:
 			p.Unsent = append(p.Unsent, target)
 		case v.outcome() == Timeout:
-			at := v.offset
-			if off := v.flags&flagOffPlan != 0; off || scaled {
-				offPlan = true
-			} else {
-				// What was on plan is recorded as planned, so that it reads the same with and without offsets.
-				at = int32(w.plan.Offset(aim, int(target)).Milliseconds())
-			}
-			silent = append(silent, at)
+			silent = append(silent, v.offset)
 		default:
 			p.Answers = append(p.Answers, w.answer(i, target))
 		}
 	}
-	if offPlan && len(silent) > 0 {
+	if w.recordsSilence() {
 		p.SilentMS = silent
 	}
 	return p
@@ -97,13 +115,13 @@ func (w *Sweep) answer(i int, target int32) Answer {
 	v := &w.table[i]
 	if v.outcome() == Unreachable {
 		n := w.notices[uint32(i)]
-		return Answer{Target: target, Outcome: Unreachable, Offset: v.offset, First: UnknownOffset, RTT: n.rtt,
+		return Answer{Target: target, Outcome: Unreachable, Offset: w.silentOffset(i), First: UnknownOffset, RTT: n.rtt,
 			Type: n.kind, Code: n.code, From: n.from}
 	}
-	a := Answer{Target: target, Outcome: v.outcome(), RTT: v.rtt, First: UnknownOffset, From: netip.Addr{}}
+	a := Answer{Target: target, Outcome: v.outcome(), RTT: v.rtt, First: UnknownOffset}
 	a.Offset = w.offsetOf(refOf(i, v.answeredBy()))
-	if a.Outcome == Late && a.Offset != v.offset {
-		a.First = v.offset
+	if first := w.silentOffset(i); a.Outcome == Late && a.Offset != first {
+		a.First = first
 	}
 	return a
 }

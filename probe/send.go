@@ -120,7 +120,6 @@ func (w *Sweep) gatherDeferred(refs []attemptRef, now time.Time, room *rooms, wa
 	if len(w.deferred) == 0 {
 		return refs, wait
 	}
-	expired := !w.shots.more && time.Since(w.lastShot) > deferLimit
 	kept := w.deferred[:0]
 	for _, ref := range w.deferred {
 		target, p := w.target(ref.service()), w.protocol(ref.service())
@@ -132,10 +131,8 @@ func (w *Sweep) gatherDeferred(refs []attemptRef, now time.Time, room *rooms, wa
 			}
 			w.withdraw(room, p.kind)
 		}
-		if expired {
-			w.mu.Lock()
-			w.unsent(ref, errNoLeave)
-			w.mu.Unlock()
+		if w.deferredTooLong(now, ref) {
+			w.discard(ref, errNoLeave)
 			continue
 		}
 		kept = append(kept, ref)
@@ -145,24 +142,53 @@ func (w *Sweep) gatherDeferred(refs []attemptRef, now time.Time, room *rooms, wa
 	return refs, wait
 }
 
-// gatherShots takes the plan's next shots up to now. On a paced sweep a backlog is worked off at twice the plan's pace.
+// deferredTooLong reports whether a deferred extra has waited for as long as it may: a paced one while it counts as on
+// plan, an unpaced one for deferLimit.
+func (w *Sweep) deferredTooLong(now time.Time, ref attemptRef) bool {
+	if w.order.Span == 0 {
+		return !w.shots.more && time.Since(w.lastShot) > deferLimit
+	}
+	aim := w.aimOf(ref.service())
+	return w.overdue(now, w.plan.Offset(aim, ref.service()-w.first[aim]))
+}
+
+// sendTolerance is how late, in real time, a paced probe may still be sent: it leaves a part of PlanTolerance to packets
+// that find our buffers full.
+const sendTolerance = PlanTolerance - 100*time.Millisecond
+
+// overdue reports whether a probe is so late for its plan that it is discarded: after a stall the backlog is not flooded,
+// and a silent probe's send time can be told from the plan.
+func (w *Sweep) overdue(now time.Time, planned time.Duration) bool {
+	late := now.Sub(w.origin) - planned
+	return w.order.Span > 0 && late > sendTolerance*time.Duration(w.sweeper.cfg.Clock.Scale())
+}
+
+// discard gives up a probe before it was sent.
+func (w *Sweep) discard(ref attemptRef, why error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.counts[w.aimOf(ref.service())].failed(localReason(why))
+	w.decide(ref.service(), Unsent)
+}
+
+// gatherShots takes the plan's next shots up to now.
 func (w *Sweep) gatherShots(refs []attemptRef, now time.Time, room *rooms, wait time.Duration) ([]attemptRef, time.Duration) {
 	for w.shots.more {
 		shot := w.shots.next
 		if ahead := shot.At - now.Sub(w.origin); ahead > 0 {
 			return refs, min(wait, w.real(ahead))
 		}
-		if !w.pace.take(now) {
-			return refs, min(wait, w.real(w.pace.wait(now)))
-		}
 		aim := &w.order.Aims[shot.Aim]
+		ref := refOf(w.first[shot.Aim]+shot.Target, 0)
+		if w.overdue(now, shot.At) {
+			w.discard(ref, errOverdue)
+			w.shots.advance()
+			continue
+		}
 		ok, pause := w.admit(now, room, aim.Protocol.kind)
 		if !ok {
-			w.pace.level++
 			return refs, min(wait, pause)
 		}
-		ref := refOf(w.first[shot.Aim]+shot.Target, 0)
-		w.markOffPlan(ref.service(), now.Sub(w.origin)-shot.At)
 		w.shots.advance()
 		w.lastShot = time.Now()
 		if w.order.Kind != Full {
@@ -215,9 +241,9 @@ func (w *Sweep) register(refs []attemptRef) {
 
 // reading is the time after the base and, in milliseconds on the clock, after the start.
 func (w *Sweep) reading() (real time.Duration, offset int32) {
-	clock := w.sweeper.cfg.Clock.Now()
+	w.stamped = w.sweeper.cfg.Clock.Now()
 	real = time.Since(w.base) >> sentUnit << sentUnit // as the table keeps it
-	return real, int32(clock.Sub(w.origin) / time.Millisecond)
+	return real, int32(w.stamped.Sub(w.origin) / time.Millisecond)
 }
 
 // stamp writes down when an attempt was sent.
@@ -230,14 +256,4 @@ func (w *Sweep) stamp(ref attemptRef, real time.Duration, offset int32) {
 		w.resent[ref] = resend{sent: real, offset: offset}
 	}
 	w.end = max(w.end, offset)
-}
-
-// markOffPlan notes a first attempt that leaves too far from its plan for the plan to tell when.
-func (w *Sweep) markOffPlan(service int, off time.Duration) {
-	if off <= PlanTolerance {
-		return
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.table[service].flags |= flagOffPlan
 }

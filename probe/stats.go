@@ -78,8 +78,14 @@ func localReason(err error) string {
 	if errors.Is(err, errNoLeave) {
 		return "extra_per_24"
 	}
+	if errors.Is(err, errOverdue) {
+		return "overdue"
+	}
 	return "other"
 }
+
+// errOverdue is why a paced probe was not sent: we were too late for its plan.
+var errOverdue = errors.New("too late for the plan")
 
 // errNoLeave is why a probe of a core pass or confirmation was not sent: its block's allowance stayed used up.
 var errNoLeave = errors.New("the block's allowance for extra probes is used up")

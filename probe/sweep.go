@@ -28,12 +28,12 @@ type Sweep struct {
 	shots    iterShots
 	again    []attemptRef // retries to be sent
 	deferred []attemptRef // extras that wait for their block's allowance
-	pace     bucket       // how fast a backlog is worked off, on the clock
 	packets  [kindDNS + 1][]Packet
 	refs     [kindDNS + 1][]attemptRef
 	jammed   bool // the last batch found our buffers full for good
 	lastShot time.Time
-	doubted  int // how often an unpaced sweep has doubted its silent
+	stamped  time.Time // on the clock: of the latest batch
+	doubted  int       // how often an unpaced sweep has doubted its silent
 
 	mu                   sync.Mutex // guards what follows
 	table                []service
@@ -48,9 +48,9 @@ type Sweep struct {
 	sentProbes, answered int
 	flood                *flood // unpaced sweeps only
 	sending              bool
-	end                  int32 // milliseconds after the start at which sending got as far as it did
-	slack                int64
-	decided              Instant // the latest watermark given out
+	end                  int32         // milliseconds after the start at which sending got as far as it did
+	slack                time.Duration // real
+	decided              Instant       // the latest watermark given out
 }
 
 // notice is an ICMP error about a probe.
@@ -61,8 +61,7 @@ type notice struct {
 }
 
 func newSweep(s *Sweeper, id uint32, o Order, cancel context.CancelFunc) *Sweep {
-	clock := s.cfg.Clock
-	now := clock.Now()
+	now := s.cfg.Clock.Now()
 	w := &Sweep{
 		sweeper: s, id: id, order: o, cancel: cancel,
 		plan:    NewPlan(o.Seed, o.Span, o.Aims),
@@ -84,10 +83,9 @@ func newSweep(s *Sweeper, id uint32, o Order, cancel context.CancelFunc) *Sweep 
 	w.decided = InstantOf(w.origin) - 1
 	if o.Span == 0 {
 		w.flood = newFlood()
-	} else {
-		perSecond := float64(n) / o.Span.Seconds()
-		burst := float64(perSecond * catchUpBurst.Seconds() * float64(clock.Scale()))
-		w.pace = newBucket(catchUpFactor*perSecond, max(catchUpMinBurst, burst), now)
+	}
+	if s.cfg.Clock.Scale() > 1 {
+		w.slack = slackStep
 	}
 	return w
 }

@@ -32,7 +32,6 @@ const (
 	outcomeBits = 0x07
 	flagDecided = 0x08
 	flagNoticed = 0x10 // an ICMP error came: see Sweep.notices
-	flagOffPlan = 0x20 // the first attempt left more than PlanTolerance off its plan
 )
 
 const sentUnit = 6 // log2 of 64 ns

@@ -1,0 +1,113 @@
+package probe
+
+import (
+	"net"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestForgeriesOnTheWireAreCounted injects packets with our own id, which the kernel's filter lets through.
+func TestForgeriesOnTheWireAreCounted(t *testing.T) {
+	enterNamespace(t)
+	command(t, "ip route add local 198.18.0.0/24 dev lo")
+	s := openTest(t, SweeperConfig{ICMP: ICMPRaw}, ICMP)
+	e := s.wires[kindICMP].(*icmpWire).v4.echo
+	r := sweepNow(t, s, testSpace(t, "198.18.0.0/24"))
+	if lives(r, 0) != 256 {
+		t.Fatalf("%d of 256 answered", lives(r, 0))
+	}
+	conn, err := net.ListenPacket("ip4:icmp", "198.18.0.7")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	replay := e.testReply(e.testRequest(target4, makeTicket(s.lastID, 7, 0)))
+	wrongMAC := append([]byte(nil), replay...)
+	wrongMAC[20] ^= 1
+	spoofed := e.testReply(e.testRequest(other4, makeTicket(s.lastID, 8, 0)))
+	badSum := append([]byte(nil), replay...)
+	badSum[2] ^= 1
+	wrongID := append([]byte(nil), replay...)
+	wrongID[4] ^= 1
+	for _, b := range [][]byte{replay, resum(wrongMAC), spoofed, badSum, replay[:8], resum(wrongID)} {
+		if _, err := conn.WriteTo(b, &net.IPAddr{IP: net.IPv4(198, 18, 0, 1)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// The kernel delivers on loopback in order: once this answers, all before has been read.
+	if again := sweepNow(t, s, testSpace(t, "198.18.0.9")); lives(again, 0) != 1 {
+		t.Fatal("198.18.0.9 is silent")
+	}
+	st := s.Stats()
+	// The wrong id is dropped by the filter.
+	if st.Forged != 2 || st.Malformed != 2 || st.Unknown != 1 || st.Protocols[ICMP].Outcomes[Reply] != 257 {
+		t.Errorf("%d forged, %d malformed, %d unknown, %v", st.Forged, st.Malformed, st.Unknown, st.Protocols[ICMP].Outcomes)
+	}
+}
+
+// TestStampsSurviveASteppedWallClock: a stamp from before a step of the wall clock is not used.
+func TestStampsSurviveASteppedWallClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var c stampClock
+		c.read(time.Now())
+		now := time.Now()
+		if got := now.Sub(c.when(now.Add(-3 * time.Millisecond).UnixNano())); got != 3*time.Millisecond {
+			t.Errorf("waited %s, want 3 ms", got)
+		}
+		for name, stamp := range map[string]int64{"none": 0, "of the future": now.Add(time.Second).UnixNano(), "of long ago": now.Add(-time.Hour).UnixNano()} {
+			if got := c.when(stamp); !got.Equal(now) {
+				t.Errorf("a stamp %s gives %s, want now", name, got)
+			}
+		}
+		c.skew += 500 * time.Millisecond // as if the clock had stood elsewhere at the last reading
+		c.read(time.Now())
+		if got := c.when(now.Add(-300 * time.Millisecond).UnixNano()); !got.Equal(now) {
+			t.Errorf("a stamp across a step gives %s, want now", got)
+		}
+		c.read(time.Now())
+		if got := c.when(now.Add(-300 * time.Millisecond).UnixNano()); now.Sub(got) != 300*time.Millisecond {
+			t.Error("stamps after a step are not used")
+		}
+	})
+}
+
+// BenchmarkICMPSend sends to a space of the kernel's that drops everything: what a probe costs to send.
+func BenchmarkICMPSend(b *testing.B) {
+	enterNamespace(b)
+	command(b, "ip route add local 198.18.0.0/16 dev lo")
+	nft(b, "input", "icmp type echo-request drop")
+	cfg, err := SweeperConfig{Contact: "https://example.org/probe"}.withDefaults()
+	if err != nil {
+		b.Fatal(err)
+	}
+	wire, err := openICMP(&cfg, func(Arrival) {})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer wire.Close()
+	packets := make([]Packet, batchLimit)
+	for i := range packets {
+		packets[i] = Packet{Ticket: Ticket(i), Target: netip.AddrFrom4([4]byte{198, 18, 1, byte(i)}), Protocol: ICMP}
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	for sent := 0; sent < b.N; sent += len(packets) {
+		wire.Send(packets)
+	}
+}
+
+// BenchmarkICMPSweep sweeps a /22 that answers: send, receive and account.
+func BenchmarkICMPSweep(b *testing.B) {
+	enterNamespace(b)
+	command(b, "ip route add local 198.18.0.0/22 dev lo")
+	s := openTest(b, SweeperConfig{Contact: "https://example.org/probe"}, ICMP)
+	space := testSpace(b, "198.18.0.0/22")
+	b.ReportAllocs()
+	for b.Loop() {
+		if got := lives(sweepNow(b, s, space), 0); got != 1024 {
+			b.Fatalf("%d of 1024 answered", got)
+		}
+	}
+}

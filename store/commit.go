@@ -54,6 +54,7 @@ func (s *Store) commit(tx *bolt.Tx, c *Commit, from mark) error {
 		return err
 	}
 	if c.Detector != nil {
+		h.detector = true
 		if err := put(tx, bucketState, keyDetector, slices.Clone(c.Detector)); err != nil {
 			return err
 		}
@@ -81,7 +82,7 @@ func (s *Store) putRounds(tx *bolt.Tx, c *Commit, h *head) error {
 		if err := s.putRound(bucket, &records[i], h); err != nil {
 			return fmt.Errorf("%v: %w", k, err)
 		}
-		if err := s.putEpoch(tx, records[i].round); err != nil {
+		if err := s.putEpoch(tx, records[i].round, h); err != nil {
 			return err
 		}
 	}
@@ -183,7 +184,7 @@ func (s *Store) decode(k, sealed []byte) (*record, error) {
 }
 
 // putEpoch notes from which full round on a space was swept.
-func (s *Store) putEpoch(tx *bolt.Tx, r *probe.Round) error {
+func (s *Store) putEpoch(tx *bolt.Tx, r *probe.Round, h *head) error {
 	if r.Kind != probe.Full {
 		return nil
 	}
@@ -198,6 +199,9 @@ func (s *Store) putEpoch(tx *bolt.Tx, r *probe.Round) error {
 		if string(value) == string(id) {
 			return nil
 		}
+	}
+	if string(found) != string(k) {
+		h.epochs++
 	}
 	return put(tx, bucketEpochs, k, id)
 }

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -45,8 +46,8 @@ func readAll(s *Store) (c contents, err error) {
 		back = append(back, r)
 	}
 	slices.Reverse(back)
-	if diff := cmp.Diff(c.rounds, back, sameRounds); diff != "" {
-		return c, fmt.Errorf("newest first differs: %s", diff)
+	if !reflect.DeepEqual(c.rounds, back) {
+		return c, errors.New("newest first, other rounds come")
 	}
 	var errs [4]error
 	c.outages, errs[0] = s.Outages()
@@ -116,8 +117,8 @@ func answersOrErrs(t *testing.T, path string, want contents, what string) (refus
 		case verified != nil && strings.Contains(verified.Error(), "meta page"):
 			refused = true // one commit earlier, which it says
 		default:
-			if diff := cmp.Diff(want, got, sameRounds, cmp.AllowUnexported(contents{})); diff != "" {
-				t.Fatalf("%s: a wrong answer without an error: %s", what, diff)
+			if !reflect.DeepEqual(want, got) { // faster than cmp by far
+				t.Fatalf("%s: a wrong answer without an error: %s", what, cmp.Diff(want, got, sameRounds, cmp.AllowUnexported(contents{})))
 			}
 		}
 		if err := s.Close(); err != nil {

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"errors"
 	"fmt"
 	"math"
 
@@ -64,7 +63,7 @@ func (s *Store) freeze() (h head, open map[key]*probe.Round, err error) {
 		for _, k := range h.open {
 			rec, err := s.lookup(tx.Bucket(bucketRounds), k)
 			if err == nil && rec == nil {
-				err = damagedRecord(bucketRounds, k.bytes(), errors.New("is missing"))
+				err = damagedRecord(bucketRounds, k.bytes(), errMissing)
 			}
 			if err != nil {
 				return err

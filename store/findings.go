@@ -16,6 +16,8 @@ import (
 // jsonVersion is the first byte of records that are JSON: outages and changes are few, and their form grows.
 const jsonVersion = 1
 
+var errMissing = errors.New("is missing")
+
 func appendJSON(v any) ([]byte, error) {
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -32,26 +34,30 @@ func decodeJSON(b []byte, v any) error {
 }
 
 func putFindings(tx *bolt.Tx, f *outage.Findings, h *head) error {
+	all, err := readBlocks(tx, h)
+	if err != nil {
+		return err
+	}
 	for i := range f.Changes {
-		if err := putChange(tx, &f.Changes[i], h); err != nil {
+		if err := putChange(tx, &f.Changes[i], all.add(f.Changes[i].Block)); err != nil {
 			return fmt.Errorf("change of %s: %w", f.Changes[i].Block, err)
 		}
 	}
 	for i := range f.Outages {
-		if err := putOutage(tx, &f.Outages[i]); err != nil {
+		if err := putOutage(tx, &f.Outages[i], h); err != nil {
 			return fmt.Errorf("outage %s: %w", f.Outages[i].ID, err)
 		}
 	}
 	for i := range f.Summaries {
-		if err := putSummary(tx, &f.Summaries[i]); err != nil {
+		if err := putSummary(tx, &f.Summaries[i], all.add(f.Summaries[i].Block)); err != nil {
 			return fmt.Errorf("summary of %s, %v: %w", f.Summaries[i].Block, f.Summaries[i].Start, err)
 		}
 	}
-	return nil
+	return all.write(tx, h)
 }
 
 // putOutage writes an outage, new or changed, and keeps up the index by its start.
-func putOutage(tx *bolt.Tx, o *outage.Outage) error {
+func putOutage(tx *bolt.Tx, o *outage.Outage, h *head) error {
 	if o.ID == "" {
 		return errors.New("it has no id")
 	}
@@ -68,6 +74,8 @@ func putOutage(tx *bolt.Tx, o *outage.Outage) error {
 		if err := tx.Bucket(bucketByStart).Delete(startKey(&was)); err != nil {
 			return err
 		}
+	} else {
+		h.outages++
 	}
 	value, err := appendJSON(o)
 	if err != nil {
@@ -86,19 +94,27 @@ func (s *Store) Outages() ([]outage.Outage, error) {
 	var all []outage.Outage
 	err := s.view(func(tx *bolt.Tx) error {
 		all = nil
-		return each(tx, bucketByStart, func(k, _ []byte) error {
+		h, err := readHead(tx)
+		if err != nil {
+			return err
+		}
+		err = each(tx, bucketByStart, func(k, _ []byte) error {
 			if len(k) < 8 {
 				return damagedRecord(bucketByStart, k, errors.New("malformed key"))
 			}
 			o, err := readOutage(tx, k[8:])
 			if err == nil && o == nil {
-				err = damagedRecord(bucketOutages, k[8:], errors.New("is missing"))
+				err = damagedRecord(bucketOutages, k[8:], errMissing)
 			}
 			if err == nil {
 				all = append(all, *o)
 			}
 			return err
 		})
+		if err == nil && uint64(len(all)) != h.outages {
+			err = countError(bucketByStart, len(all), h.outages)
+		}
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read outages: %w", err)
@@ -112,7 +128,13 @@ func (s *Store) Outage(id string) (o *outage.Outage, err error) {
 		return nil, nil
 	}
 	err = s.view(func(tx *bolt.Tx) (err error) {
-		o, err = readOutage(tx, []byte(id))
+		if o, err = readOutage(tx, []byte(id)); o != nil || err != nil {
+			return err
+		}
+		h, err := readHead(tx)
+		if found := tx.Bucket(bucketOutages).Stats().KeyN; err == nil && uint64(found) != h.outages {
+			err = countError(bucketOutages, found, h.outages)
+		}
 		return err
 	})
 	if err != nil {
@@ -133,39 +155,18 @@ func readOutage(tx *bolt.Tx, id []byte) (*outage.Outage, error) {
 	return o, nil
 }
 
-// blockID numbers a block by name, as a new one if add; ok is whether it is known.
-func blockID(tx *bolt.Tx, name string, add bool) (id uint64, ok bool, err error) {
-	n := uint64(0)
-	err = each(tx, bucketBlocks, func(k, v []byte) error {
-		if string(k) != string(numberKey(n)) {
-			return damagedRecord(bucketBlocks, k, errNumber)
-		}
-		if string(v) == name {
-			id, ok = n, true
-		}
-		n++
-		return nil
-	})
-	if err != nil || ok || !add {
-		return id, ok, err
-	}
-	return n, true, put(tx, bucketBlocks, numberKey(n), []byte(name))
-}
-
 // putChange appends a change to those of its block: their order is that in which they were said.
-func putChange(tx *bolt.Tx, c *outage.Change, h *head) error {
-	block, _, err := blockID(tx, c.Block, true)
-	if err != nil {
-		return err
-	}
+func putChange(tx *bolt.Tx, c *outage.Change, bl *block) error {
 	value, err := appendJSON(c)
 	if err != nil {
 		return err
 	}
-	k := binary.BigEndian.AppendUint64(numberKey(block), h.changes)
-	h.changes++
+	k := changeKey(bl, bl.changes)
+	bl.changes++
 	return put(tx, bucketChanges, k, value)
 }
+
+func changeKey(bl *block, n uint64) []byte { return binary.BigEndian.AppendUint64(numberKey(bl.id), n) }
 
 // Changes is what a block's states were between from and to as last said: each of these changes holds until the next. The
 // first is the one in force at from, if there is one. A change corrects all that was said earlier of the time from its
@@ -196,14 +197,20 @@ func (s *Store) Said(block string) ([]outage.Change, error) {
 	var said []outage.Change
 	err := s.view(func(tx *bolt.Tx) error {
 		said = nil
-		id, ok, err := blockID(tx, block, false)
-		if err != nil || !ok {
+		all, err := readHeadAndBlocks(tx)
+		if err != nil {
 			return err
 		}
-		prefix := numberKey(id)
-		c := tx.Bucket(bucketChanges).Cursor()
-		for k, v := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, v = c.Next() {
-			value, err := unseal(bucketChanges, k, v)
+		bl := all.byName[block]
+		if bl == nil {
+			return nil
+		}
+		for n := range bl.changes {
+			k := changeKey(bl, n)
+			value, err := get(tx, bucketChanges, k)
+			if err == nil && value == nil {
+				err = damagedRecord(bucketChanges, k, errMissing)
+			}
 			if err != nil {
 				return err
 			}
@@ -221,22 +228,6 @@ func (s *Store) Said(block string) ([]outage.Change, error) {
 	return said, nil
 }
 
-// Blocks is the names of all blocks that anything is known of, in the order in which they were first met.
-func (s *Store) Blocks() ([]string, error) {
-	var names []string
-	err := s.view(func(tx *bolt.Tx) error {
-		names = nil
-		return each(tx, bucketBlocks, func(_, v []byte) error {
-			names = append(names, string(v))
-			return nil
-		})
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read blocks: %w", err)
-	}
-	return names, nil
-}
-
 // Detector is the detector's last snapshot, nil if there is none, and the cursor committed with it.
 func (s *Store) Detector() (snapshot []byte, cursor probe.Instant, err error) {
 	err = s.view(func(tx *bolt.Tx) error {
@@ -245,6 +236,9 @@ func (s *Store) Detector() (snapshot []byte, cursor probe.Instant, err error) {
 			return err
 		}
 		b, err := get(tx, bucketState, keyDetector)
+		if err == nil && h.detector != (b != nil) {
+			err = damagedRecord(bucketState, keyDetector, errMissing)
+		}
 		snapshot, cursor = bytes.Clone(b), h.cursor
 		return err
 	})

@@ -193,6 +193,9 @@ func (s *Store) Round(start probe.Instant, kind probe.Kind) (r *probe.Round, err
 	err = s.view(func(tx *bolt.Tx) error {
 		r = nil
 		rec, err := s.lookup(tx.Bucket(bucketRounds), key{start, kind})
+		if rec == nil && err == nil {
+			return s.checkAbsent(tx, key{start, kind})
+		}
 		if rec != nil {
 			r = rec.round
 		}
@@ -204,6 +207,13 @@ func (s *Store) Round(start probe.Instant, kind probe.Kind) (r *probe.Round, err
 	return r, nil
 }
 
+// checkAbsent sees by the chain that the round of k was not lost.
+func (s *Store) checkAbsent(tx *bolt.Tx, k key) error {
+	w := roundWalk{from: k.start, to: k.start.Add(1)}
+	_, err := s.batch(tx, &w)
+	return err
+}
+
 // Unsealed is the rounds that were still under way at the last commit, by start: after a kill they say how far they got.
 func (s *Store) Unsealed() (open []*probe.Round, err error) {
 	err = s.view(func(tx *bolt.Tx) error {
@@ -212,7 +222,7 @@ func (s *Store) Unsealed() (open []*probe.Round, err error) {
 		for _, k := range h.open {
 			rec, err := s.lookup(tx.Bucket(bucketRounds), k)
 			if err == nil && rec == nil {
-				err = damagedRecord(bucketRounds, k.bytes(), errors.New("is missing"))
+				err = damagedRecord(bucketRounds, k.bytes(), errMissing)
 			}
 			if err != nil {
 				return err

@@ -25,8 +25,8 @@ var (
 	bucketFrames    = []byte("frames")     // number -> frame
 	bucketEpochs    = []byte("epochs")     // start of the first full round of a space -> number of the space
 	bucketRounds    = []byte("rounds")     // start, kind -> record
-	bucketBlocks    = []byte("blocks")     // number -> name of a block
-	bucketSummaries = []byte("summaries")  // block's number, start of the first -> chunk of summaries
+	bucketBlocks    = []byte("blocks")     // number -> block: its name, and what to expect of it
+	bucketSummaries = []byte("summaries")  // block's number, start and kind of the first -> chunk
 	bucketChanges   = []byte("changes")    // block's number, running number -> change
 	bucketOutages   = []byte("outages")    // id -> outage
 	bucketByStart   = []byte("outages-at") // most likely start, id -> nothing
@@ -203,7 +203,10 @@ type head struct {
 	rounds      uint64
 	first, last key   // of the rounds, if there are any
 	open        []key // rounds that were still under way
-	changes     uint64
+	detector    bool  // whether there is a snapshot
+
+	// How many records there are, so that one that was lost is missed.
+	epochs, blocks, outages uint64
 }
 
 var (
@@ -217,7 +220,14 @@ func appendHead(b []byte, h *head) []byte {
 	b = append(b, headVersion)
 	b = appendZigzag(b, int64(h.cursor))
 	b = binary.AppendUvarint(b, h.rounds)
-	b = binary.AppendUvarint(b, h.changes)
+	b = binary.AppendUvarint(b, h.epochs)
+	b = binary.AppendUvarint(b, h.blocks)
+	b = binary.AppendUvarint(b, h.outages)
+	if h.detector {
+		b = append(b, 1)
+	} else {
+		b = append(b, 0)
+	}
 	if h.rounds > 0 {
 		b = append(append(b, h.first.bytes()...), h.last.bytes()...)
 	}
@@ -238,7 +248,8 @@ func readHead(tx *bolt.Tx) (h head, err error) {
 		return h, damagedRecord(bucketState, keyHead, fmt.Errorf("encoding %d is not known", v))
 	}
 	h.cursor = probe.Instant(in.varint())
-	h.rounds, h.changes = in.uvarint(), in.uvarint()
+	h.rounds, h.epochs, h.blocks, h.outages = in.uvarint(), in.uvarint(), in.uvarint(), in.uvarint()
+	h.detector = in.byte() == 1
 	if h.rounds > 0 {
 		h.first, h.last = in.key(), in.key()
 	}

@@ -21,7 +21,6 @@ type Stats struct {
 	First     probe.Instant
 	Last      probe.Instant // starts of the first and last; 0 if there is none
 	Outages   int
-	Changes   int
 	Cursor    probe.Instant // everything seen before it has been judged; 0: nothing
 }
 
@@ -30,9 +29,8 @@ func (s *Store) Stats() (Stats, error) {
 	st := Stats{Path: s.path, Schema: s.meta.schema, CreatedBy: s.meta.createdBy}
 	err := s.view(func(tx *bolt.Tx) error {
 		h, err := readHead(tx)
-		st.Rounds, st.Open, st.Changes, st.Cursor = int(h.rounds), len(h.open), int(h.changes), h.cursor
+		st.Rounds, st.Open, st.Outages, st.Cursor = int(h.rounds), len(h.open), int(h.outages), h.cursor
 		st.First, st.Last = h.first.start, h.last.start
-		st.Outages = tx.Bucket(bucketOutages).Stats().KeyN
 		return err
 	})
 	if err == nil {
@@ -58,7 +56,11 @@ func (s *Store) Spaces() ([]Epoch, error) {
 	var epochs []Epoch
 	err := s.view(func(tx *bolt.Tx) error {
 		epochs = nil
-		return each(tx, bucketEpochs, func(k, v []byte) error {
+		h, err := readHead(tx)
+		if err != nil {
+			return err
+		}
+		err = each(tx, bucketEpochs, func(k, v []byte) error {
 			if len(k) != 8 || len(v) != 4 {
 				return damagedRecord(bucketEpochs, k, errors.New("malformed epoch"))
 			}
@@ -69,6 +71,10 @@ func (s *Store) Spaces() ([]Epoch, error) {
 			epochs = append(epochs, Epoch{parseTime(k), space})
 			return nil
 		})
+		if err == nil && uint64(len(epochs)) != h.epochs {
+			err = countError(bucketEpochs, len(epochs), h.epochs)
+		}
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read spaces: %w", err)

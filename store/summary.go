@@ -2,7 +2,7 @@ package store
 
 import (
 	"bytes"
-	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -16,8 +16,11 @@ import (
 // Summaries of a block stand together in chunks, so that a line costs some ten bytes, not a record. A chunk's key is the
 // start of its first.
 
-// chunkSummaries is how many summaries a chunk holds at most.
+// chunkSummaries is how many summaries a chunk holds when they are appended.
 const chunkSummaries = 32
+
+// maxChunk is how far it may grow where summaries are put in between.
+const maxChunk = 1024
 
 // chunkVersion is a chunk's first byte.
 const chunkVersion = 1
@@ -28,7 +31,19 @@ const (
 	rttPlain
 )
 
-func appendChunk(b []byte, block []outage.Summary) []byte {
+// chunk is a run of a block's summaries, by start.
+type chunk struct {
+	linked bool // whether a chunk stands before it
+	before key  // that one's key
+	list   []outage.Summary
+}
+
+func (c *chunk) key() key { return summaryKey(&c.list[0]) }
+
+func summaryKey(m *outage.Summary) key { return key{m.Start, m.Kind} }
+
+func appendChunk(b []byte, c *chunk) []byte {
+	block := c.list
 	form := byte(rttSteps)
 	for i := range block {
 		for _, us := range block[i].RTT {
@@ -37,7 +52,13 @@ func appendChunk(b []byte, block []outage.Summary) []byte {
 			}
 		}
 	}
-	b = append(b, chunkVersion, form, byte(len(block)))
+	b = append(b, chunkVersion, form)
+	if c.linked {
+		b = append(append(b, 1), c.before.bytes()...)
+	} else {
+		b = append(b, 0)
+	}
+	b = binary.AppendUvarint(b, uint64(len(block)))
 	column := func(value func(i int) int64) {
 		values := make([]uint64, len(block))
 		for i := range block {
@@ -78,22 +99,27 @@ func rttValue(us uint32, form byte) int64 {
 }
 
 // decodeChunk reads the chunk of a block whose first summary starts at first.
-func decodeChunk(b []byte, block string, first probe.Instant) ([]outage.Summary, error) {
+func decodeChunk(b []byte, block string, first probe.Instant) (*chunk, error) {
 	in := reader{b: b}
 	if v := in.byte(); v != chunkVersion && in.err == nil {
 		return nil, fmt.Errorf("summary encoding %d is not known", v)
 	}
-	form, n := in.byte(), int(in.byte())
-	if form > rttPlain || n == 0 || n > chunkSummaries {
+	form, linked := in.byte(), in.byte()
+	c := &chunk{linked: linked == 1}
+	if c.linked {
+		c.before = in.key()
+	}
+	n := in.count(maxChunk)
+	if form > rttPlain || linked > 1 || n == 0 {
 		in.fail(errors.New("malformed head"))
 	}
 	if in.err != nil {
 		return nil, in.err
 	}
-	chunk := make([]outage.Summary, n)
+	c.list = make([]outage.Summary, n)
 	column := func(set func(m *outage.Summary, v int64)) {
 		for i, v := range in.column(n, 0) {
-			set(&chunk[i], unzigzag(v))
+			set(&c.list[i], unzigzag(v))
 		}
 	}
 	start := first
@@ -105,7 +131,7 @@ func decodeChunk(b []byte, block string, first probe.Instant) ([]outage.Summary,
 	column(func(m *outage.Summary, v int64) { m.Observed = int(v) })
 	column(func(m *outage.Summary, v int64) { m.Responsive = int(v) })
 	column(func(m *outage.Summary, v int64) { m.Targets = int(v) })
-	var last [chunkSummaries]int64
+	last := make([]int64, n)
 	for p := range len(outage.Summary{}.RTT) {
 		for i, v := range in.column(n, 0) {
 			last[i] += unzigzag(v)
@@ -113,10 +139,10 @@ func decodeChunk(b []byte, block string, first probe.Instant) ([]outage.Summary,
 			if err != nil {
 				in.fail(err)
 			}
-			chunk[i].RTT[p] = us
+			c.list[i].RTT[p] = us
 		}
 	}
-	return chunk, in.end()
+	return c, in.end()
 }
 
 func rttFrom(v int64, form byte) (uint32, error) {
@@ -129,63 +155,73 @@ func rttFrom(v int64, form byte) (uint32, error) {
 	return rttOf(uint64(v))
 }
 
-func summaryOrder(a, b *outage.Summary) int {
-	return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(a.Kind, b.Kind))
-}
-
 // putSummary writes a summary into its block's chunks, replacing the one of the same start and kind.
-func putSummary(tx *bolt.Tx, m *outage.Summary) error {
-	id, _, err := blockID(tx, m.Block, true)
+func putSummary(tx *bolt.Tx, m *outage.Summary, bl *block) error {
+	bucket := tx.Bucket(bucketSummaries)
+	bucket.FillPercent = 0.9 // a block's chunks are appended, between those of other blocks
+	k, v := floor(bucket.Cursor(), chunkKey(bl, summaryKey(m)))
+	if !bytes.HasPrefix(k, numberKey(bl.id)) {
+		return addChunk(tx, bl, &chunk{list: []outage.Summary{*m}})
+	}
+	c, err := openChunk(k, v, bl.name)
 	if err != nil {
 		return err
 	}
-	bucket := tx.Bucket(bucketSummaries)
-	bucket.FillPercent = 0.9 // a block's chunks are appended, between those of other blocks
-	prefix := numberKey(id)
-	k, v := floor(bucket.Cursor(), append(slices.Clone(prefix), timeKey(m.Start)...))
-	var chunk []outage.Summary
-	if bytes.HasPrefix(k, prefix) {
-		if chunk, err = openChunk(k, v, m.Block); err != nil {
-			return err
-		}
-	}
-	at, found := slices.BinarySearchFunc(chunk, m, func(a outage.Summary, b *outage.Summary) int { return summaryOrder(&a, b) })
+	at, found := slices.BinarySearchFunc(c.list, m, func(a outage.Summary, b *outage.Summary) int {
+		return summaryKey(&a).compare(summaryKey(b))
+	})
 	switch {
 	case found:
-		chunk[at] = *m
-	case len(chunk) < chunkSummaries:
-		chunk = slices.Insert(chunk, at, *m)
-	case at == len(chunk):
-		chunk = []outage.Summary{*m}
+		c.list[at] = *m
+	case at == len(c.list) && at >= chunkSummaries || len(c.list) == maxChunk:
+		return addChunk(tx, bl, &chunk{linked: true, before: c.key(), list: []outage.Summary{*m}})
 	default:
-		if err := putChunk(tx, prefix, chunk[at:]); err != nil {
-			return err
-		}
-		chunk = append(chunk[:at:at], *m)
+		c.list = slices.Insert(c.list, at, *m)
 	}
-	return putChunk(tx, prefix, chunk)
+	return putChunk(tx, bl, c)
 }
 
-func putChunk(tx *bolt.Tx, prefix []byte, chunk []outage.Summary) error {
-	k := append(slices.Clone(prefix), timeKey(chunk[0].Start)...)
-	return put(tx, bucketSummaries, k, appendChunk(nil, chunk))
+// addChunk writes a new chunk and keeps up the chain of chunks.
+func addChunk(tx *bolt.Tx, bl *block, c *chunk) error {
+	k := chunkKey(bl, c.key())
+	next, v := tx.Bucket(bucketSummaries).Cursor().Seek(k)
+	if !bytes.HasPrefix(next, numberKey(bl.id)) {
+		if bl.chunked != c.linked || c.linked && bl.last != c.before {
+			return damagedRecord(bucketSummaries, k, errLost)
+		}
+		bl.chunked, bl.last = true, c.key()
+		return putChunk(tx, bl, c)
+	}
+	after, err := openChunk(next, v, bl.name)
+	if err != nil {
+		return err
+	}
+	after.linked, after.before = true, c.key()
+	return errors.Join(putChunk(tx, bl, after), putChunk(tx, bl, c))
 }
 
-const chunkKeySize = 4 + 8
+func chunkKey(bl *block, k key) []byte { return append(numberKey(bl.id), k.bytes()...) }
 
-func openChunk(k, v []byte, block string) ([]outage.Summary, error) {
+func putChunk(tx *bolt.Tx, bl *block, c *chunk) error {
+	return put(tx, bucketSummaries, chunkKey(bl, c.key()), appendChunk(nil, c))
+}
+
+func openChunk(k, v []byte, block string) (*chunk, error) {
 	value, err := unseal(bucketSummaries, k, v)
 	if err != nil {
 		return nil, err
 	}
-	if len(k) != chunkKeySize {
+	if len(k) != 4+keySize {
 		return nil, damagedRecord(bucketSummaries, k, errors.New("malformed key"))
 	}
-	chunk, err := decodeChunk(value, block, parseTime(k[4:]))
+	c, err := decodeChunk(value, block, parseTime(k[4:]))
+	if err == nil && !bytes.Equal(k[4:], c.key().bytes()) {
+		err = errors.New("stands under another key")
+	}
 	if err != nil {
 		return nil, damagedRecord(bucketSummaries, k, err)
 	}
-	return chunk, nil
+	return c, nil
 }
 
 // Summaries is a block's summaries that start from from on and before to, by start.
@@ -193,34 +229,56 @@ func (s *Store) Summaries(block string, from, to probe.Instant) ([]outage.Summar
 	var found []outage.Summary
 	err := s.view(func(tx *bolt.Tx) error {
 		found = nil
-		id, ok, err := blockID(tx, block, false)
-		if err != nil || !ok {
+		all, err := readHeadAndBlocks(tx)
+		if err != nil {
 			return err
 		}
-		prefix := numberKey(id)
-		c := tx.Bucket(bucketSummaries).Cursor()
-		k, v := floor(c, append(slices.Clone(prefix), timeKey(from)...))
-		if !bytes.HasPrefix(k, prefix) {
-			k, v = c.Seek(prefix)
+		bl := all.byName[block]
+		if bl == nil {
+			return nil
 		}
-		for ; bytes.HasPrefix(k, prefix); k, v = c.Next() {
-			chunk, err := openChunk(k, v, block)
-			if err != nil {
-				return err
-			}
-			if chunk[0].Start >= to {
-				break
-			}
-			for _, m := range chunk {
+		return eachChunk(tx, bl, from, to, func(c *chunk) {
+			for _, m := range c.list {
 				if m.Start >= from && m.Start < to {
 					found = append(found, m)
 				}
 			}
-		}
-		return nil
+		})
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read summaries of %s: %w", block, err)
 	}
 	return found, nil
 }
+
+// eachChunk visits the chunks that may hold summaries of a time, and checks that none is missing among them.
+func eachChunk(tx *bolt.Tx, bl *block, from, to probe.Instant, visit func(c *chunk)) error {
+	prefix := numberKey(bl.id)
+	cursor := tx.Bucket(bucketSummaries).Cursor()
+	k, v := floor(cursor, chunkKey(bl, key{start: from}))
+	first := !bytes.HasPrefix(k, prefix)
+	if first {
+		k, v = cursor.Seek(prefix)
+	}
+	var last *chunk
+	for ; bytes.HasPrefix(k, prefix); k, v = cursor.Next() {
+		c, err := openChunk(k, v, bl.name)
+		if err != nil {
+			return err
+		}
+		if first && c.linked || last != nil && (!c.linked || c.before != last.key()) {
+			return damagedRecord(bucketSummaries, k, errChunk)
+		}
+		if c.list[0].Start >= to {
+			return nil
+		}
+		visit(c)
+		first, last = false, c
+	}
+	if bl.chunked && (last == nil || last.key() != bl.last) {
+		return damagedRecord(bucketSummaries, chunkKey(bl, bl.last), errChunk)
+	}
+	return nil
+}
+
+var errChunk = errors.New("a chunk next to it is missing")

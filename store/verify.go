@@ -3,8 +3,10 @@ package store
 import (
 	"bytes"
 	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	bolt "go.etcd.io/bbolt"
@@ -85,10 +87,9 @@ func (v *verifier) run(tx *bolt.Tx) {
 	h, err := readHead(tx)
 	v.report(err)
 	v.rounds(tx, &h)
-	v.epochs(tx)
-	v.summaries(tx)
-	v.changes(tx, &h)
-	v.outages(tx)
+	v.epochs(tx, &h)
+	v.blocks(tx, &h)
+	v.outages(tx, &h)
 	for _, name := range [][]byte{bucketMeta, bucketSpaces, bucketFrames, bucketState} {
 		v.each(tx, name, func(_, _ []byte) error { return nil })
 	}
@@ -160,8 +161,10 @@ func inOrder(r *probe.Round) error {
 	return nil
 }
 
-func (v *verifier) epochs(tx *bolt.Tx) {
+func (v *verifier) epochs(tx *bolt.Tx, h *head) {
+	count := 0
 	v.each(tx, bucketEpochs, func(k, value []byte) error {
+		count++
 		if len(k) != 8 || len(value) != 4 {
 			return errors.New("malformed epoch")
 		}
@@ -174,70 +177,69 @@ func (v *verifier) epochs(tx *bolt.Tx) {
 		}
 		return err
 	})
+	if uint64(count) != h.epochs {
+		v.report(countError(bucketEpochs, count, h.epochs))
+	}
 }
 
-func (v *verifier) summaries(tx *bolt.Tx) {
-	names := map[string]string{}
-	v.each(tx, bucketBlocks, func(k, name []byte) error {
-		if string(k) != string(numberKey(uint64(len(names)))) {
-			return errNumber
-		}
-		names[string(k)] = string(name)
-		return nil
-	})
-	var last outage.Summary
+// blocks checks what is kept by block: summaries and changes.
+func (v *verifier) blocks(tx *bolt.Tx, h *head) {
+	all, err := readBlocks(tx, h)
+	v.report(err)
+	if err != nil {
+		return
+	}
+	v.each(tx, bucketBlocks, func(_, _ []byte) error { return nil })
 	v.each(tx, bucketSummaries, func(k, value []byte) error {
-		if len(k) != chunkKeySize {
-			return errors.New("malformed key")
-		}
-		block, ok := names[string(k[:4])]
-		if !ok {
+		if len(k) != 4+keySize || uint64(binary.BigEndian.Uint32(k)) >= uint64(len(all.list)) {
 			return errors.New("names no block")
 		}
-		chunk, err := decodeChunk(value, block, parseTime(k[4:]))
+		c, err := decodeChunk(value, all.list[binary.BigEndian.Uint32(k)].name, parseTime(k[4:]))
 		if err != nil {
 			return err
 		}
-		if !bytes.Equal(appendChunk(nil, chunk), value) {
+		if !bytes.Equal(appendChunk(nil, c), value) {
 			return errNotCanonical
-		}
-		for i := range chunk {
-			if chunk[i].Block == last.Block && summaryOrder(&last, &chunk[i]) >= 0 {
-				return errors.New("summaries are out of order")
-			}
-			last = chunk[i]
 		}
 		return nil
 	})
-}
-
-func (v *verifier) changes(tx *bolt.Tx, h *head) {
+	changes := uint64(0)
+	for _, bl := range all.list {
+		v.summaries(tx, bl)
+		changes += bl.changes
+	}
 	said := uint64(0)
-	last := map[string]probe.Instant{}
 	v.each(tx, bucketChanges, func(k, value []byte) error {
+		said++
 		var c outage.Change
 		if err := decodeJSON(value, &c); err != nil {
 			return err
 		}
-		id, ok, err := blockID(tx, c.Block, false)
-		if err != nil || !ok || !bytes.HasPrefix(k, numberKey(id)) {
-			return cmpErr(err, errors.New("names another block than its key"))
-		}
-		said++
-		before, met := last[c.Block]
-		last[c.Block] = c.DeclaredAt
-		if met && c.DeclaredAt < before {
-			return fmt.Errorf("was declared at %v, before the change it corrects", c.DeclaredAt)
+		if bl := all.byName[c.Block]; bl == nil || !bytes.HasPrefix(k, numberKey(bl.id)) {
+			return errors.New("names another block than its key")
 		}
 		return nil
 	})
-	if said > h.changes {
-		v.report(fmt.Errorf("there are %d changes, and should be at most %d", said, h.changes))
+	if said != changes {
+		v.report(countError(bucketChanges, int(said), changes))
 	}
 }
 
+// summaries checks the chain of a block's chunks and the order of what they hold.
+func (v *verifier) summaries(tx *bolt.Tx, bl *block) {
+	var last *outage.Summary
+	v.report(eachChunk(tx, bl, math.MinInt64, math.MaxInt64, func(c *chunk) {
+		for i := range c.list {
+			if m := &c.list[i]; last != nil && summaryKey(last).compare(summaryKey(m)) >= 0 {
+				v.report(fmt.Errorf("summaries of %s are out of order at %v", bl.name, m.Start))
+			}
+			last = &c.list[i]
+		}
+	}))
+}
+
 // outages checks the index, and that the outages of one block do not overlap and their phases adjoin.
-func (v *verifier) outages(tx *bolt.Tx) {
+func (v *verifier) outages(tx *bolt.Tx, h *head) {
 	blocks := map[string][]outage.Outage{}
 	count := 0
 	v.each(tx, bucketOutages, func(k, value []byte) error {
@@ -260,8 +262,8 @@ func (v *verifier) outages(tx *bolt.Tx) {
 		indexed++
 		return nil
 	})
-	if indexed != count {
-		v.report(fmt.Errorf("the index of outages has %d entries for %d outages", indexed, count))
+	if uint64(indexed) != h.outages || uint64(count) != h.outages {
+		v.report(fmt.Errorf("there are %d outages and %d in their index, and should be %d", count, indexed, h.outages))
 	}
 	for _, list := range blocks {
 		v.report(apart(list))

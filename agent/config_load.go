@@ -15,6 +15,10 @@ type Sources struct {
 	Path    string      // of --config; "": look it up
 	Environ []string    // like os.Environ
 	Flags   []FlagValue // in order
+	NoFile  bool        // whether to read none but that of Path
+
+	// Defaults, where it is not nil, changes them for a command. A late window of 0 is then the timeout.
+	Defaults func(*Config)
 }
 
 // FlagValue is a key set on the command line.
@@ -26,6 +30,9 @@ type FlagValue struct {
 // LoadConfig reads and checks the configuration. What is wrong with it is a *ConfigError that lists every problem.
 func LoadConfig(src Sources) (*Config, error) {
 	c := DefaultConfig()
+	if src.Defaults != nil {
+		src.Defaults(c)
+	}
 	file, err := findConfig(src)
 	if err != nil {
 		return nil, err
@@ -53,6 +60,9 @@ func LoadConfig(src Sources) (*Config, error) {
 // findConfig is the file to read: --config, $BROWNOUT_CONFIG, or the first that exists of the user's and the system's.
 func findConfig(src Sources) (string, error) {
 	named, where := src.Path, Origin("--config")
+	if named == "" && src.NoFile {
+		return "", nil
+	}
 	if named == "" {
 		named, where = variable(src.Environ, "BROWNOUT_CONFIG"), "BROWNOUT_CONFIG"
 	}
@@ -135,6 +145,9 @@ func (c *Config) set(where Origin, key, value string) []Problem {
 
 // resolve fills in the defaults that depend on the machine.
 func (c *Config) resolve(src Sources) {
+	if c.Probe.LateWindow == 0 && c.isDefault("probe.late_window") {
+		c.Probe.LateWindow = c.Probe.Timeout
+	}
 	if c.Vantage.Name == "" {
 		c.Vantage.Name, _ = os.Hostname() // a nameless vantage is no failure
 	}

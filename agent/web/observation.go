@@ -40,6 +40,12 @@ func observe(r *probe.Round) observer {
 	return o
 }
 
+// Observe is what became of the probe of one of a pass's targets.
+func Observe(r *probe.Round, pass int, target int32) Observation {
+	o := observe(r)
+	return o.of(pass, target)
+}
+
 // of is the observation of a pass's target.
 func (o *observer) of(pass int, target int32) Observation {
 	p := &o.r.Passes[pass]

@@ -1,0 +1,97 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"brownout/probe"
+)
+
+// sweepOnce sweeps the configured space once and waits for late replies. Where ctx ends first, the round so far comes
+// with ctx's error.
+func (a *app) sweepOnce(ctx context.Context, cfg *Config, span time.Duration) (*probe.Round, error) {
+	sweeper, err := probe.OpenSweeper(cfg.sweeper(nil), cfg.Probe.Protocols)
+	if err != nil {
+		return nil, explainSweeper(err)
+	}
+	defer sweeper.Close()
+	order := probe.Order{Space: cfg.Targets, Aims: cfg.aims(), Seed: rand.Uint64(), Span: span, Vantage: cfg.Vantage.Name}
+	if !cfg.isDefault("probe.retries") {
+		order.Usual = func(netip.Addr, probe.Protocol) bool { return true } // nothing is known of anybody yet
+	}
+	sweep, err := sweeper.Start(ctx, order)
+	if err != nil {
+		return nil, explainSweeper(err)
+	}
+	a.showProgress(sweep)
+	<-sweep.Done()
+	round, _ := sweep.Round()
+	round.VantageOK = true
+	round.Unverified = len(cfg.Vantage.References) < minReferences && !cfg.Vantage.AcknowledgeNoVantage
+	a.tellUnsent(sweeper.Stats(), ctx.Err() != nil)
+	return round, ctx.Err()
+}
+
+// explainSweeper adds the next step to a failure to open sockets.
+func explainSweeper(err error) error {
+	return hint(err, "`brownout doctor` tells which sockets can be opened here, and how to be permitted more")
+}
+
+// progressEvery is how often a terminal is told how far a sweep got.
+const progressEvery = 200 * time.Millisecond
+
+// showProgress follows a sweep on a terminal until it is over.
+func (a *app) showProgress(sweep *probe.Sweep) {
+	if !isTerminal(a.stderr) || variable(a.env, "TERM") == "dumb" {
+		return
+	}
+	tick := time.NewTicker(progressEvery)
+	defer tick.Stop()
+	for {
+		sent, planned, answered := sweep.Progress()
+		fmt.Fprintf(a.stderr, "\r\x1b[Kbrownout: %d of %d probes sent, %d answered", sent, planned, answered)
+		select {
+		case <-sweep.Done():
+			fmt.Fprint(a.stderr, "\r\x1b[K")
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// tellUnsent warns of probes that we failed to send.
+func (a *app) tellUnsent(stats probe.SweeperStats, interrupted bool) {
+	unsent, reasons := uint64(0), map[string]uint64{}
+	for _, s := range stats.Protocols {
+		unsent += s.Outcomes[probe.Unsent]
+		for reason, n := range s.Local {
+			reasons[reason] += n
+		}
+	}
+	if unsent == 0 || interrupted {
+		return
+	}
+	var why []string
+	for _, reason := range slices.Sorted(maps.Keys(reasons)) {
+		why = append(why, fmt.Sprintf("%s %d", reason, reasons[reason]))
+	}
+	a.talk.warn("%d probes were not sent: %s", unsent, strings.Join(why, ", "))
+}
+
+// checkFlood refuses an unpaced sweep of other people's addresses.
+func checkFlood(cfg *Config) error {
+	if cfg.mayFlood() {
+		return nil
+	}
+	return &hintError{
+		errors.New("--unpaced: only loopback and 198.18.0.0/15 may be swept as fast as this machine can"), exitUsage,
+		"leave out --unpaced, or add --acknowledge-fast if the owners of the addresses agree",
+	}
+}

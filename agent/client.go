@@ -32,7 +32,7 @@ const storeWait = time.Second
 // dial finds who answers for a store.
 func dial(ctx context.Context, path string) (*client, error) {
 	dialSocket := func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, "unix", web.SocketPath(path))
+		return web.DialSocket(ctx, path)
 	}
 	conn, err := dialSocket(ctx, "", "")
 	if err == nil {

@@ -3,7 +3,6 @@ package web
 import (
 	"fmt"
 	"iter"
-	"math"
 
 	"brownout/probe"
 	"brownout/probe/outage"
@@ -186,23 +185,25 @@ func (h *handler) export(a *answer) error {
 	if format == "csv" {
 		return list(a, format, observationColumns, observations(h.src.Rounds(from, to, false)))
 	}
-	d, err := h.detector()
+	a.contentType("application/jsonl")
+	return h.exportLines(a, from, to)
+}
+
+// defaultBlockBits is the header's where nothing has been learned yet.
+const defaultBlockBits = 24
+
+// exportLines marks the last line of all with how far it was judged, so that a replay stops there. The cursor is read
+// first: rounds that came since began unjudged, and are left for the next export.
+func (h *handler) exportLines(a *answer, from, to probe.Instant) error {
+	snapshot, cursor, err := h.src.Detector()
 	if err != nil {
 		return err
 	}
-	a.contentType("application/jsonl")
-	return h.exportLines(a, d, from, to)
-}
-
-// exportLines marks the last line of all with how far it was judged, so that a replay stops there. The detector was read
-// first: rounds that came since began unjudged, and are left for the next export.
-func (h *handler) exportLines(a *answer, d *outage.Detector, from, to probe.Instant) error {
-	cursor := probe.Instant(math.MaxInt64)
-	bits := 24
-	if d != nil {
-		cursor, bits = d.Cursor(), d.BlockBits
+	bits := defaultBlockBits
+	if d := outage.New(outage.Config{}); d.UnmarshalBinary(snapshot) == nil {
+		bits = d.BlockBits
 	}
-	whole := to == outage.EndOfTime && d != nil
+	whole := to == outage.EndOfTime && cursor != 0
 	w := probe.NewRoundWriter(a)
 	var held *probe.Round
 	for r, err := range h.src.Rounds(from, to, false) {

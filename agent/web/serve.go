@@ -111,3 +111,19 @@ func ListenSocket(store string) (net.Listener, error) {
 	}
 	return l, nil
 }
+
+// DialSocket connects to the agent that runs on a store.
+func DialSocket(ctx context.Context, store string) (net.Conn, error) {
+	return (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, "unix", SocketPath(store))
+}
+
+const dialTimeout = 5 * time.Second
+
+// Answers reports whether an agent listens on a store's socket.
+func Answers(store string) bool {
+	conn, err := DialSocket(context.Background(), store)
+	if err == nil {
+		conn.Close()
+	}
+	return err == nil
+}

@@ -1,0 +1,26 @@
+package agent
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// descriptorLimit is how many files this process may open.
+func descriptorLimit() (uint64, error) {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return 0, fmt.Errorf("read the limit of open files: %w", err)
+	}
+	return limit.Cur, nil
+}
+
+// clockSynchronised asks the kernel whether something keeps its clock: adjtimex(2).
+func clockSynchronised() (synchronised, known bool) {
+	var t unix.Timex
+	state, err := unix.Adjtimex(&t)
+	if err != nil {
+		return false, false
+	}
+	return state != unix.TIME_ERROR && t.Status&unix.STA_UNSYNC == 0, true
+}

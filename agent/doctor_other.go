@@ -1,0 +1,13 @@
+//go:build !linux
+
+package agent
+
+import "errors"
+
+// descriptorLimit is known on Linux only.
+func descriptorLimit() (uint64, error) {
+	return 0, errors.New("the limit of open files is not visible here")
+}
+
+// clockSynchronised is known on Linux only.
+func clockSynchronised() (synchronised, known bool) { return false, false }

@@ -10,11 +10,9 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"time"
 
-	"github.com/miekg/dns"
 	"github.com/spf13/cobra"
 
 	"brownout/agent/web"
@@ -37,7 +35,7 @@ func (a *app) runCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if err := cfg.mayRun(); err != nil {
+		if err := cfg.CheckRun(); err != nil {
 			return err
 		}
 		for _, w := range cfg.Warnings {
@@ -46,25 +44,6 @@ func (a *app) runCommand() *cobra.Command {
 		return a.run(c.Context(), cfg)
 	}
 	return c
-}
-
-// mayRun demands what `run` needs beyond a sound configuration.
-func (c *Config) mayRun() error {
-	switch {
-	case c.Targets.Len() == 0:
-		return &hintError{errors.New("nothing to probe: space.targets is empty"), exitUsage, "name the addresses in " + c.place() + `: targets = ["192.0.2.0/24"]`}
-	case c.Probe.Contact == "":
-		return &hintError{errors.New("probe.contact is empty: whoever is probed must be able to find out by whom"), exitUsage,
-			"set a web page or mail address in " + c.place() + "; it goes into every ICMP payload"}
-	}
-	return nil
-}
-
-func (c *Config) place() string {
-	if c.file == "" {
-		return "a configuration file (see config.example.toml)"
-	}
-	return c.file
 }
 
 // run is the agent: it measures until ctx ends.
@@ -129,16 +108,6 @@ func (c *Config) engineOn(clock *probe.Clock, s *store.Store, log *slog.Logger, 
 			log.Warn("close sockets", "error", err)
 		}
 	}, nil
-}
-
-// sweeperConfig is what the configuration says of probing.
-func (c *Config) sweeperConfig(clock *probe.Clock, log *slog.Logger) probe.SweeperConfig {
-	p := &c.Probe
-	return probe.SweeperConfig{
-		Clock: clock, Timeout: p.Timeout, LateWindow: p.LateWindow, Retries: p.Retries,
-		Rate: p.Rate, ExtraPer24: p.ExtraPer24, Contact: p.Contact, ICMP: p.ICMP,
-		DNSName: p.DNSName, DNSType: dns.StringToType[strings.ToUpper(p.DNSType)], Log: log,
-	}
 }
 
 // serve answers queries until ctx ends; then the channel gives what went wrong.

@@ -202,14 +202,11 @@ func (k *checker) references() {
 			k.bad("vantage.references", a.String(), "is no address of a host")
 		}
 	}
-	if networks(v) < minReferences && !v.AcknowledgeNoVantage {
+	if networks(v) < probe.MinReferences && !v.AcknowledgeNoVantage {
 		k.c.warn("vantage.references: fewer than three in different networks: no total outage will be declared, for a fault of our own " +
 			"could not be told from one (vantage.acknowledge_no_vantage = true accepts the risk)")
 	}
 }
-
-// minReferences is how many references vouch for a vantage.
-const minReferences = 3
 
 // networks counts the references' /24s, and /48s of IPv6.
 func networks(v *VantageConfig) int {

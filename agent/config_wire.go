@@ -9,12 +9,12 @@ import (
 	"brownout/probe"
 )
 
-// sweeper is what a sweeper is told. Where the rates need no manners, by acknowledgement or in a lab, those that nobody
+// sweeperConfig is what a sweeper is told; a nil clock is the real one, a nil log discards. Where the rates need no manners, by acknowledgement or in a lab, those that nobody
 // set do not cap anything: the plan alone paces then.
-func (c *Config) sweeper(log *slog.Logger) probe.SweeperConfig {
+func (c *Config) sweeperConfig(clock *probe.Clock, log *slog.Logger) probe.SweeperConfig {
 	p := &c.Probe
 	out := probe.SweeperConfig{
-		Timeout: p.Timeout, LateWindow: p.LateWindow, Retries: p.Retries, Rate: p.Rate, ExtraPer24: p.ExtraPer24,
+		Clock: clock, Timeout: p.Timeout, LateWindow: p.LateWindow, Retries: p.Retries, Rate: p.Rate, ExtraPer24: p.ExtraPer24,
 		Contact: p.Contact, ICMP: p.ICMP, DNSName: dns.Fqdn(p.DNSName), DNSType: dns.StringToType[strings.ToUpper(p.DNSType)],
 		Log: log,
 	}

@@ -17,7 +17,7 @@ import (
 // sweepOnce sweeps the configured space once and waits for late replies. Where ctx ends first, the round so far comes
 // with ctx's error.
 func (a *app) sweepOnce(ctx context.Context, cfg *Config, span time.Duration) (*probe.Round, error) {
-	sweeper, err := probe.OpenSweeper(cfg.sweeper(nil), cfg.Probe.Protocols)
+	sweeper, err := probe.OpenSweeper(cfg.sweeperConfig(nil, nil), cfg.Probe.Protocols)
 	if err != nil {
 		return nil, explainSweeper(err)
 	}
@@ -26,17 +26,60 @@ func (a *app) sweepOnce(ctx context.Context, cfg *Config, span time.Duration) (*
 	if !cfg.isDefault("probe.retries") {
 		order.Usual = func(netip.Addr, probe.Protocol) bool { return true } // nothing is known of anybody yet
 	}
+	beside, err := watchReferences(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
 	sweep, err := sweeper.Start(ctx, order)
 	if err != nil {
-		return nil, explainSweeper(err)
+		return nil, errors.Join(explainSweeper(err), beside.close())
 	}
 	a.showProgress(sweep)
 	<-sweep.Done()
 	round, _ := sweep.Round()
-	round.VantageOK = true
-	round.Unverified = len(cfg.Vantage.References) < minReferences && !cfg.Vantage.AcknowledgeNoVantage
+	a.vouch(cfg, beside, round)
 	a.tellUnsent(sweeper.Stats(), ctx.Err() != nil)
 	return round, ctx.Err()
+}
+
+// references are pinged beside a sweep: again and again, for one that takes long, and once, for one that is over before
+// that can tell anything.
+type references struct {
+	vantage *probe.Vantage
+	silent  chan int // of those asked once
+}
+
+func watchReferences(ctx context.Context, cfg *Config) (*references, error) {
+	v, err := probe.OpenVantage(probe.VantageConfig{References: cfg.Vantage.References, Timeout: cfg.Probe.Timeout})
+	if err != nil {
+		return nil, err
+	}
+	b := &references{vantage: v, silent: make(chan int, 1)}
+	go func() { b.silent <- len(askReferences(ctx, cfg.Vantage.References)) }()
+	return b, nil
+}
+
+// close ends the pings and waits for them.
+func (b *references) close() error {
+	<-b.silent
+	return b.vantage.Close()
+}
+
+// vouch records what the references say of our own connectivity.
+func (a *app) vouch(cfg *Config, b *references, r *probe.Round) {
+	silent := <-b.silent
+	n := len(cfg.Vantage.References)
+	r.Unverified = !b.vantage.Verified() && !cfg.Vantage.AcknowledgeNoVantage
+	r.VantageOK = !b.vantage.Verified() || silent*2 <= n
+	if !r.VantageOK {
+		a.talk.warn("%d of %d references are silent: this machine's own connectivity is in doubt", silent, n)
+	}
+	for _, bad := range b.vantage.Bad(r.Start, r.End) {
+		r.VantageBad = append(r.VantageBad, probe.Window{From: int64(bad.From - r.Start), To: int64(bad.To - r.Start)})
+	}
+	if err := b.vantage.Close(); err != nil {
+		a.talk.warn("%v", err)
+	}
 }
 
 // explainSweeper adds the next step to a failure to open sockets.

@@ -9,12 +9,13 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 )
 
 // These answers are life, however odd.
 func TestDNSOddAnswers(t *testing.T) {
-	if !inNamespace(t, nil) {
+	if !inNamespace(t) {
 		return
 	}
 	tests := map[string]func(*dns.Msg){
@@ -43,6 +44,10 @@ func TestDNSOddAnswers(t *testing.T) {
 			t.Errorf("%s: %+v, want a reply", name, a)
 		}
 	}
+	oddServer(t, "fd00:198:18::53", func(q *dns.Msg) [][]byte { return [][]byte{reply(q, nil)} })
+	if a := w.ask("fd00:198:18::53", DNS); a.Outcome != Reply {
+		t.Errorf("by IPv6: %+v, want a reply", a)
+	}
 	if n := w.tally.forgedPackets.Load() + w.tally.malformed.Load(); n != 0 {
 		t.Errorf("%d answers were not believed", n)
 	}
@@ -50,7 +55,7 @@ func TestDNSOddAnswers(t *testing.T) {
 
 // These are nobody's answer to our question: they are counted, and credit nothing.
 func TestDNSForgeries(t *testing.T) {
-	if !inNamespace(t, nil) {
+	if !inNamespace(t) {
 		return
 	}
 	cut := func(n int) func(*dns.Msg) []byte { return func(q *dns.Msg) []byte { return reply(q, nil)[:n] } }
@@ -98,7 +103,7 @@ func TestDNSForgeries(t *testing.T) {
 
 // An answer from another address or port than was asked is never credited, nor one to a question of another address.
 func TestDNSWrongSource(t *testing.T) {
-	if !inNamespace(t, nil) {
+	if !inNamespace(t) {
 		return
 	}
 	var conns []net.PacketConn
@@ -158,7 +163,7 @@ func TestDNSWrongSource(t *testing.T) {
 
 // A host that drops what has EDNS answers the second attempt.
 func TestDNSSilentToEDNS(t *testing.T) {
-	if !inNamespace(t, nil) {
+	if !inNamespace(t) {
 		return
 	}
 	asked := make(chan bool, 2)
@@ -186,7 +191,7 @@ func TestDNSSilentToEDNS(t *testing.T) {
 }
 
 func TestDNSErrors(t *testing.T) {
-	if !inNamespace(t, nil) {
+	if !inNamespace(t) {
 		return
 	}
 	sysctl(t, "net/ipv4/icmp_ratelimit", "0")
@@ -230,7 +235,7 @@ func TestDNSErrors(t *testing.T) {
 
 // An error about one question surfaces on the sending of another, which is sent all the same.
 func TestDNSErrorsBlameNobodyElse(t *testing.T) {
-	if !inNamespace(t, nil) {
+	if !inNamespace(t) {
 		return
 	}
 	sysctl(t, "net/ipv4/icmp_ratelimit", "0")
@@ -263,7 +268,7 @@ func TestDNSErrorsBlameNobodyElse(t *testing.T) {
 }
 
 func TestDNSLocalFailures(t *testing.T) {
-	if !inNamespace(t, nil) {
+	if !inNamespace(t) {
 		return
 	}
 	command(t, "ip route add unreachable 198.19.1.0/24")
@@ -285,12 +290,6 @@ func TestDNSLocalFailures(t *testing.T) {
 	}
 	if n := len(w.wire.(*dnsWire).awaited.byTicket); n != 0 || len(w.arrivals) != 0 {
 		t.Errorf("%d questions are awaited, %d arrivals", n, len(w.arrivals))
-	}
-	if err := errors.Join(w.wire.Close(), w.wire.Close()); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := w.send("198.18.0.1", DNS, 0); !errors.Is(err, net.ErrClosed) {
-		t.Errorf("after close: %v", err)
 	}
 }
 
@@ -333,5 +332,62 @@ func TestDNSErrorIsAboutWhatItQuotes(t *testing.T) {
 		if len(news) != 1 || news[0].Ticket != test.ticket || news[0].Outcome != test.outcome {
 			t.Errorf("%+v credits %+v, want %v of ticket %d", test.n, news, test.outcome, test.ticket)
 		}
+	}
+}
+
+func TestDNSClosed(t *testing.T) {
+	if !inNamespace(t) {
+		return
+	}
+	before := openFiles(t)
+	w := drive(t, openDNS, SweeperConfig{})
+	w.ask("198.18.0.1", DNS)
+	w.ask("fd00:198:18::53", DNS)
+	if err := errors.Join(w.wire.Close(), w.wire.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.send("198.18.0.1", DNS, 0); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("after close: %v", err)
+	}
+	if after := openFiles(t); after != before {
+		t.Errorf("%d files are open, %d before", after, before)
+	}
+	goleak.VerifyNone(t)
+}
+
+// A full receive buffer shows before it drops, and what it dropped is counted.
+func TestDNSQueue(t *testing.T) {
+	if !inNamespace(t) {
+		return
+	}
+	const copies = 200
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if err := errors.Join(
+		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 1), // the least that the kernel grants
+		unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{198, 18, 1, 20}}),
+	); err != nil {
+		t.Fatal(err)
+	}
+	name, err := unix.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range copies {
+		if err := unix.Sendto(fd, make([]byte, 100), 0, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	full, dropped := receiveQueue(fd)
+	if full < 0.3 || dropped == 0 || dropped >= copies {
+		t.Errorf("the buffer is full to %.2f, and %d of %d were dropped", full, dropped, copies)
+	}
+	w := drive(t, openDNS, SweeperConfig{})
+	w.ask("198.18.0.1", DNS)
+	if full, dropped := w.wire.(queued).Queue(); full != 0 || dropped != 0 {
+		t.Errorf("the wire's buffer is full to %.2f, and %d were dropped", full, dropped)
 	}
 }

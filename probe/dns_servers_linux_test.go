@@ -97,7 +97,7 @@ func answers(t *testing.T, server, name string, kind uint16, rcode int) {
 }
 
 func TestDNSServers(t *testing.T) {
-	if !inNamespace(t, nil) {
+	if !inNamespace(t) {
 		return
 	}
 	startNamed(t, "198.18.1.1")
@@ -131,7 +131,7 @@ func TestDNSServers(t *testing.T) {
 
 // A sweep finds the servers of a space, and takes a kernel's port-unreachable for life.
 func TestDNSSweep(t *testing.T) {
-	if !inNamespace(t, nil) {
+	if !inNamespace(t) {
 		return
 	}
 	sysctl(t, "net/ipv4/icmp_ratelimit", "0")
@@ -208,7 +208,7 @@ func reply(query *dns.Msg, change func(*dns.Msg)) []byte {
 
 // A host that drops what has EDNS is found by the sweep's second attempt, if it is a usual one.
 func TestDNSSweepAsksAgainWithoutEDNS(t *testing.T) {
-	if !inNamespace(t, nil) {
+	if !inNamespace(t) {
 		return
 	}
 	oddServer(t, "198.18.1.20", func(q *dns.Msg) [][]byte {
@@ -235,7 +235,7 @@ func TestDNSSweepAsksAgainWithoutEDNS(t *testing.T) {
 
 // An answer after the timeout is late, and life.
 func TestDNSSweepLate(t *testing.T) {
-	if !inNamespace(t, nil) {
+	if !inNamespace(t) {
 		return
 	}
 	answerNow := make(chan struct{})

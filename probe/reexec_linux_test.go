@@ -12,8 +12,8 @@ const childOf = "BROWNOUT_TEST_IN_NAMESPACE"
 
 // inNamespace reports whether the test runs in a process whose every thread is in a network namespace of its own, with
 // 198.18.0.0/22 and fd00:198:18::/64 on lo and no way out. If not, it runs the test there, as a child, and passes its
-// verdict on. setup is run in the child first, and may be nil.
-func inNamespace(t *testing.T, setup func(*exec.Cmd)) bool {
+// verdict on. Unlike enterNamespace it confines every goroutine, like a sweeper's, which opens the sockets of TCP.
+func inNamespace(t *testing.T) bool {
 	t.Helper()
 	if os.Getenv(childOf) == t.Name() {
 		command(t, "ip link set lo up")
@@ -23,15 +23,12 @@ func inNamespace(t *testing.T, setup func(*exec.Cmd)) bool {
 		return true
 	}
 	child := exec.Command("/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=60s")
-	child.Env = append(os.Environ(), childOf+"="+t.Name())
+	child.Env = append(os.Environ(), childOf+"="+t.Name(), "GORACE=atexit_sleep_ms=0") // the race detector's second
 	child.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
 	if os.Geteuid() != 0 {
 		child.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
 		child.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
 		child.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
-	}
-	if setup != nil {
-		setup(child)
 	}
 	var out bytes.Buffer
 	child.Stdout, child.Stderr = &out, &out

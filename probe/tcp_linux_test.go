@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 )
 
@@ -38,7 +39,7 @@ func listen(t *testing.T, address string) (accepted func() int) {
 }
 
 func TestTCPOutcomes(t *testing.T) {
-	if !inNamespace(t, nil) {
+	if !inNamespace(t) {
 		return
 	}
 	accepted := listen(t, "198.18.0.1:80")
@@ -101,7 +102,7 @@ func slots(w *wireTest) int {
 }
 
 func TestTCPSilence(t *testing.T) {
-	if !inNamespace(t, nil) {
+	if !inNamespace(t) {
 		return
 	}
 	command(t, "nft add table inet t")
@@ -121,7 +122,7 @@ func TestTCPSilence(t *testing.T) {
 }
 
 func TestTCPAnswerToARetransmission(t *testing.T) {
-	if !inNamespace(t, nil) {
+	if !inNamespace(t) {
 		return
 	}
 	listen(t, "198.18.0.1:80")
@@ -141,7 +142,7 @@ func TestTCPAnswerToARetransmission(t *testing.T) {
 }
 
 func TestTCPForget(t *testing.T) {
-	if !inNamespace(t, nil) {
+	if !inNamespace(t) {
 		return
 	}
 	listen(t, "198.18.0.1:80")
@@ -161,7 +162,7 @@ func TestTCPForget(t *testing.T) {
 }
 
 func TestTCPLocalFailures(t *testing.T) {
-	if !inNamespace(t, nil) {
+	if !inNamespace(t) {
 		return
 	}
 	command(t, "ip route add unreachable 198.19.1.0/24")
@@ -183,7 +184,7 @@ func TestTCPLocalFailures(t *testing.T) {
 }
 
 func TestTCPFullBacklogIsSilence(t *testing.T) {
-	if !inNamespace(t, nil) {
+	if !inNamespace(t) {
 		return
 	}
 	listen(t, "198.18.0.1:80")
@@ -212,7 +213,7 @@ func TestTCPFullBacklogIsSilence(t *testing.T) {
 }
 
 func TestTCPWindow(t *testing.T) {
-	if !inNamespace(t, nil) {
+	if !inNamespace(t) {
 		return
 	}
 	listen(t, "198.18.0.1:80")
@@ -246,7 +247,7 @@ func TestTCPWindow(t *testing.T) {
 }
 
 func TestTCPWithoutDescriptors(t *testing.T) {
-	if !inNamespace(t, nil) {
+	if !inNamespace(t) {
 		return
 	}
 	w := drive(t, openTCP, SweeperConfig{})
@@ -275,21 +276,36 @@ func TestTCPWithoutDescriptors(t *testing.T) {
 }
 
 func TestTCPClosed(t *testing.T) {
-	if !inNamespace(t, nil) {
+	if !inNamespace(t) {
 		return
 	}
+	listen(t, "198.18.0.1:80")
+	command(t, "nft add table inet t")
+	command(t, "nft add chain inet t in { type filter hook input priority 0; }")
+	command(t, "nft add rule inet t in ip daddr 198.18.0.30 drop")
+	before, goroutines := openFiles(t), goleak.IgnoreCurrent()
 	w := drive(t, openTCP, SweeperConfig{})
+	for range 10 {
+		if _, err := w.send("198.18.0.30", TCP(80), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.quiet("198.18.0.1", TCP(80))
 	if err := errors.Join(w.wire.Close(), w.wire.Close()); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.send("198.18.0.1", TCP(80), 0); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("after close: %v", err)
 	}
+	if after := openFiles(t); after != before {
+		t.Errorf("%d files are open, %d before", after, before)
+	}
+	goleak.VerifyNone(t, goroutines)
 }
 
 // A sweep must find every listener of a /22, with far fewer descriptors than addresses, some of them silent.
 func TestTCPSweep(t *testing.T) {
-	if !inNamespace(t, nil) {
+	if !inNamespace(t) {
 		return
 	}
 	listen(t, ":80")

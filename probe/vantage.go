@@ -251,6 +251,9 @@ func (v *Vantage) Health() VantageHealth {
 		Answering: v.judge.count(), References: len(v.cfg.References),
 		Since: v.judge.since,
 	}
+	if h.Sick {
+		h.Since = v.judge.open // when it began, not when it was declared
+	}
 	if v.gateway != nil {
 		ok := *v.gateway
 		h.GatewayOK = &ok

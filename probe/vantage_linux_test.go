@@ -10,7 +10,7 @@ import (
 )
 
 func TestPing(t *testing.T) {
-	if !inNamespace(t, nil) {
+	if !inNamespace(t) {
 		return
 	}
 	command(t, "ip route add prohibit 198.19.2.0/24")
@@ -35,7 +35,7 @@ func TestPing(t *testing.T) {
 			"198.19.2.1":      false, // EACCES, which pro-bing alone would try for ever
 			"fd00:198:19::99": false,
 		} {
-			limit := 200 * time.Millisecond
+			limit := 100 * time.Millisecond
 			if ok {
 				limit = patience
 			}
@@ -52,7 +52,7 @@ func TestPing(t *testing.T) {
 
 // A cut of the path to all references is one bad range that contains it, on a scaled clock with real pings.
 func TestVantageOverACut(t *testing.T) {
-	if !inNamespace(t, nil) {
+	if !inNamespace(t) {
 		return
 	}
 	sysctl(t, "net/ipv4/ping_group_range", "0 2147483647")

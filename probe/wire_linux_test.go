@@ -2,6 +2,7 @@ package probe
 
 import (
 	"net/netip"
+	"os"
 	"testing"
 	"time"
 )
@@ -86,4 +87,14 @@ func eventually(t *testing.T, what string, holds func() bool) {
 			t.Fatalf("not yet: %s", what)
 		}
 	}
+}
+
+// openFiles is the number of descriptors of the process.
+func openFiles(t *testing.T) int {
+	t.Helper()
+	files, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(files)
 }

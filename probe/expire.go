@@ -28,12 +28,23 @@ func (w *Sweep) timedOut(now time.Duration) []attemptRef {
 		if v.decided() || v.attempts() > ref.attempt()+1 {
 			continue
 		}
-		if w.sentOf(ref)+w.sweeper.cfg.Timeout > now {
+		if w.sentOf(ref)+w.sweeper.cfg.Timeout > now || w.stalled(ref) {
 			break
 		}
 		over = append(over, ref)
 	}
 	return over
+}
+
+// stalled reports whether a scaled clock has waited for a busy machine since an attempt was sent, so that on the clock its
+// timeout is not over: what was slow then was ourselves.
+func (w *Sweep) stalled(ref attemptRef) bool {
+	clock := w.sweeper.cfg.Clock
+	if clock.Scale() == 1 {
+		return false
+	}
+	over := int64(w.offsetOf(ref)) + w.sweeper.cfg.Timeout.Milliseconds()*clock.Scale()
+	return clock.Now().Sub(w.origin).Milliseconds() < over
 }
 
 // retry reports whether a silent service is to be asked again: a usual one, while its block's allowance lasts. The

@@ -28,18 +28,26 @@ func (s *Schedule) Due(now probe.Instant) Due {
 	var due Due
 	if now >= s.next {
 		due.Full = true
-		if late := int64(now - s.next); s.next != 0 && late >= s.Round {
+		late := int64(now - s.next)
+		if s.next != 0 && late >= s.Round {
 			due.Missed = late
-			s.next = now
 		}
-		s.next = max(s.next, now.Add(-s.Round)).Add(s.Round)
+		s.next = following(s.next, now, s.Round)
 	}
 	if s.Core > 0 && now >= s.nextCore {
 		due.Core = s.nextCore != 0
-		s.nextCore = max(s.nextCore, now.Add(-s.Core)).Add(s.Core)
+		s.nextCore = following(s.nextCore, now, s.Core)
 	}
 	due.Confirm, s.asked = s.asked, false
 	return due
+}
+
+// following is the moment every milliseconds after one that was due, or after now where that would be past.
+func following(due, now probe.Instant, every int64) probe.Instant {
+	if next := due.Add(every); next > now {
+		return next
+	}
+	return now.Add(every)
 }
 
 // Next is the moment at which something is due next, but for confirmations.

@@ -221,18 +221,18 @@ func TestPingInProcess(t *testing.T) {
 
 func TestDelayerKeepsOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var got []int
-		d := newDelayer(func(v int) { got = append(got, v) })
+		var got []string
+		d := newDelayer(func(v string) { got = append(got, v) })
 		start := time.Now()
-		for _, v := range []int{5, 3, 9, 1, 7, 3} {
-			d.add(start.Add(time.Duration(v)*time.Second), v)
+		for _, v := range []string{"5", "3a", "9", "1", "7", "3b", "3c", "3d"} {
+			d.add(start.Add(time.Duration(v[0]-'0')*time.Second), v)
 		}
 		time.Sleep(6 * time.Second)
-		d.add(start, 0) // already over
+		d.add(start, "over")
 		time.Sleep(2 * time.Second)
 		d.stop()
-		d.add(start, 4)
-		if want := []int{1, 3, 3, 5, 0, 7}; !slices.Equal(got, want) {
+		d.add(start, "stopped")
+		if want := []string{"1", "3a", "3b", "3c", "3d", "5", "over", "7"}; !slices.Equal(got, want) {
 			t.Errorf("delivered %v, want %v", got, want)
 		}
 	})

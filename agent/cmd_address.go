@@ -60,7 +60,7 @@ func (a *app) drawAddress(address string, list []web.Observation) {
 		if !o.VantageOK {
 			remark += " vantage in doubt"
 		}
-		t.AppendRow([]any{sent, o.Kind, o.Protocol, p.outcome(o.Outcome), rtt, p.faint(remark)})
+		t.AppendRow([]any{sent, o.Kind.String(), o.Protocol.String(), p.outcome(o.Outcome), rtt, p.faint(remark)})
 	}
 	t.Render()
 }

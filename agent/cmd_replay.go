@@ -18,7 +18,7 @@ func (a *app) replayCommand() *cobra.Command {
 		Use: "replay [FILE|-]", Short: "Judge recorded rounds", GroupID: groupMeasure,
 		Long: "Reads rounds in the interchange format, from a file or standard input, and prints the outages that they show.\n" +
 			"The same rounds give the same outages, to the byte, as the agent that recorded them. Nothing is probed.",
-		Example: "  brownout replay rounds.jsonl\n  brownout export | brownout replay --format json -\n  brownout replay --states rounds.jsonl",
+		Example: "  brownout replay --format table rounds.jsonl\n  brownout export | brownout replay -\n  brownout replay --states rounds.jsonl",
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return badUsage(c, "name one file, or - for standard input")
@@ -26,7 +26,7 @@ func (a *app) replayCommand() *cobra.Command {
 			return nil
 		},
 	}
-	format := choiceFlag(c, "format", "output", "table", "json", "csv")
+	format := choiceFlag(c, "format", "output", "json", "table", "csv")
 	blocks := c.Flags().Bool("blocks", false, "add the blocks' own outages")
 	states := c.Flags().Bool("states", false, "print the states of every block instead")
 	c.RunE = func(_ *cobra.Command, args []string) error {

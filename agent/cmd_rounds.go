@@ -41,7 +41,7 @@ func (a *app) drawRounds(list []web.RoundInfo) {
 		if !r.VantageOK {
 			vantage += " (in doubt)"
 		}
-		t.AppendRow([]any{stamp(r.Start), lasting(r.End - r.Start), r.Kind, r.Answering, r.Addresses, protocolsLine(p, r.Probes), vantage})
+		t.AppendRow([]any{stamp(r.Start), lasting(r.End - r.Start), r.Kind.String(), r.Answering, r.Addresses, protocolsLine(p, r.Probes), vantage})
 	}
 	t.Render()
 }

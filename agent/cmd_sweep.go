@@ -56,7 +56,7 @@ func probeFlags(c *cobra.Command, f *configFlags) {
 	f.key(c, "retries", "probe.retries", "`n` times a silent service is asked again")
 	f.key(c, "icmp", "probe.icmp", "`socket`: auto, raw or datagram")
 	f.key(c, "contact", "probe.contact", "`text` that says in every ICMP packet who probes")
-	f.key(c, "acknowledge-fast", "probe.acknowledge_fast", "probe others' addresses faster than manners allow").NoOptDefVal = "true"
+	f.truth(c, "acknowledge-fast", "probe.acknowledge_fast", "probe others' addresses faster than manners allow")
 }
 
 // loadForSweep reads the configuration: the file only where the command line does not name a space.

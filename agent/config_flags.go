@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 )
 
 // configFlags are the flags by which a command finds its configuration.
@@ -23,8 +22,13 @@ func configFlagsOf(c *cobra.Command) *configFlags {
 }
 
 // key adds a flag that sets a key: --store for store.path.
-func (f *configFlags) key(c *cobra.Command, flag, key, use string) *pflag.Flag {
-	return c.Flags().VarPF(&setFlag{f, "--" + flag, key}, flag, "", use)
+func (f *configFlags) key(c *cobra.Command, flag, key, use string) {
+	c.Flags().Var(&setFlag{f: f, flag: "--" + flag, key: key}, flag, use)
+}
+
+// truth adds a switch that sets a key to true.
+func (f *configFlags) truth(c *cobra.Command, flag, key, use string) {
+	c.Flags().VarPF(&setFlag{f: f, flag: "--" + flag, key: key, truth: true}, flag, "", use).NoOptDefVal = "true"
 }
 
 // store adds --store.
@@ -40,10 +44,18 @@ type setFlag struct {
 	f    *configFlags
 	flag string
 	key  string
+
+	truth bool // a switch, needing no value
 }
 
 func (s *setFlag) String() string { return "" }
-func (s *setFlag) Type() string   { return "string" }
+
+func (s *setFlag) Type() string {
+	if s.truth {
+		return "bool"
+	}
+	return "string"
+}
 
 func (s *setFlag) Set(value string) error {
 	if s.key != "" {

@@ -115,5 +115,5 @@ func lasting(ms probe.Instant) string {
 	return fmt.Sprintf("%ds", d/time.Second)
 }
 
-// percent is a rate for people.
-func percent(d outage.Decimal) string { return fmt.Sprintf("%.0f%%", d.Float()*100) }
+// percent is a rate for people; a little more than expected is all of it.
+func percent(d outage.Decimal) string { return fmt.Sprintf("%.0f%%", min(d.Float(), 1)*100) }

@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"slices"
 
 	"brownout/probe"
 	"brownout/probe/outage"
@@ -57,6 +58,7 @@ func (h *handler) readStatus() (*Status, error) {
 			s.Ongoing = append(s.Ongoing, all[i])
 		}
 	}
+	slices.SortFunc(s.Ongoing, outage.CompareOutages)
 	return s, err
 }
 

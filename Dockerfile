@@ -4,9 +4,10 @@ FROM golang:1.26-bookworm AS build
 WORKDIR /src
 COPY . .
 ARG VERSION=
-RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X brownout/agent.Version=${VERSION}" -o /out/brownout ./agent/brownout \
- && install -d -m 0700 -o 65532 -g 65532 /out/state \
- && install -d -m 1777 /out/tmp
+RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X brownout/agent.Version=${VERSION}" -o /out/root/brownout ./agent/brownout \
+ && install -D -m 0644 /etc/ssl/certs/ca-certificates.crt /out/root/etc/ssl/certs/ca-certificates.crt \
+ && install -d -m 1777 /out/root/tmp \
+ && install -d -m 0700 /out/state/brownout
 
 FROM scratch
 ARG VERSION=
@@ -14,10 +15,8 @@ LABEL org.opencontainers.image.title="brownout" \
       org.opencontainers.image.description="Sweeps a small address space and tells total outages from partial ones" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}"
-COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
-COPY --from=build /out/brownout /brownout
-COPY --from=build /out/state /var/lib/brownout
-COPY --from=build /out/tmp /tmp
+COPY --from=build /out/root/ /
+COPY --from=build --chown=65532:65532 /out/state/ /var/lib/
 # No file capability on the binary: it could not be executed at all where NET_RAW is not in the bounding set. ICMP is asked
 # through the unprivileged socket, which Docker's ping_group_range permits, or a raw one with --cap-add NET_RAW.
 USER 65532:65532

@@ -5,9 +5,9 @@ WORKDIR /src
 COPY . .
 ARG VERSION=
 RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X brownout/agent.Version=${VERSION}" -o /out/root/brownout ./agent/brownout \
- && install -D -m 0644 /etc/ssl/certs/ca-certificates.crt /out/root/etc/ssl/certs/ca-certificates.crt \
- && install -d -m 1777 /out/root/tmp \
- && install -d -m 0700 /out/state/brownout
+ && mkdir -p /out/root/etc/ssl/certs /out/root/tmp /out/state/brownout \
+ && cp /etc/ssl/certs/ca-certificates.crt /out/root/etc/ssl/certs/ \
+ && chmod 1777 /out/root/tmp && chmod 0700 /out/state/brownout
 
 FROM scratch
 ARG VERSION=

@@ -73,7 +73,8 @@ func findConfig(src Sources) (string, error) {
 		return named, nil
 	}
 	for _, path := range defaultConfigPaths(src.Environ) {
-		if _, err := os.Stat(path); err == nil || !errors.Is(err, fs.ErrNotExist) {
+		// A home directory that is closed to us, as in containers, holds no configuration of ours.
+		if _, err := os.Stat(path); err == nil || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
 			return path, nil
 		}
 	}

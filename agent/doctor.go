@@ -57,7 +57,7 @@ func (d *doctor) icmp(ctx context.Context) {
 			continue
 		}
 		if err := tryICMP(ctx, mode); err != nil {
-			fails = append(fails, fmt.Sprintf("%s: %v", mode, err))
+			fails = append(fails, fmt.Sprintf("%s: %s", mode, strings.TrimPrefix(err.Error(), "open sweeper for icmp: ")))
 		} else {
 			works = append(works, mode.String())
 		}

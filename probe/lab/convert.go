@@ -192,5 +192,5 @@ func parseDNS(s string) (DNSAnswer, error) {
 	if code, ok := dns.StringToRcode[strings.ToUpper(s)]; ok && code < 16 {
 		return DNSAnswer(code), nil
 	}
-	return 0, fmt.Errorf("dns %q is none of closed, NOERROR, FORMERR, SERVFAIL, NXDOMAIN, REFUSED ...", s)
+	return 0, fmt.Errorf("dns %q is neither closed nor a response code, like NOERROR, SERVFAIL or REFUSED", s)
 }

@@ -333,13 +333,12 @@ func TestNoiseOnTheWire(t *testing.T) {
 func TestDelayedAnswersAreNeverEarly(t *testing.T) {
 	s := noisy(t, Noise{Late: 1, LateBy: 60 * time.Millisecond}, Host{RTT: 20 * time.Millisecond})
 	serve(t, s, s.Start)
-	start := time.Now()
 	all := openEchoes(t).exchange(t, "198.18.1.9", 7, 100*time.Millisecond)
 	if len(all) != 1 || !genuine(all[0], "198.18.1.9", 7) {
 		t.Fatalf("%d messages: %v", len(all), all)
 	}
 	e := openEchoes(t)
-	start = time.Now()
+	start := time.Now()
 	e.ask(t, "198.18.1.9", 8)
 	e.conn.SetReadDeadline(start.Add(10 * time.Second))
 	if _, _, err := e.conn.ReadFrom(make([]byte, 100)); err != nil {

@@ -142,7 +142,7 @@ func TestDNSSweep(t *testing.T) {
 	answers(t, "198.18.1.1", ".", dns.TypeNS, dns.RcodeSuccess)
 	answers(t, "198.18.1.2", ".", dns.TypeNS, dns.RcodeRefused)
 	space := testSpace(t, "198.18.0.0/22")
-	s := openTest(t, SweeperConfig{Timeout: time.Second}, DNS)
+	s := openTest(t, SweeperConfig{}, DNS)
 	sweep, err := s.Start(t.Context(), Order{Space: space, Aims: []Aim{{DNS, space}}})
 	if err != nil {
 		t.Fatal(err)

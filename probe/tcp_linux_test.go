@@ -129,7 +129,7 @@ func TestTCPAnswerToARetransmission(t *testing.T) {
 	command(t, "nft add table inet t")
 	command(t, "nft add chain inet t in { type filter hook input priority 0; }")
 	command(t, "nft add rule inet t in tcp dport 80 drop")
-	w := drive(t, openTCP, SweeperConfig{Timeout: 100 * time.Millisecond})
+	w := drive(t, openTCP, SweeperConfig{})
 	if _, err := w.send("198.18.0.1", TCP(80), 0); err != nil {
 		t.Fatal(err)
 	}
@@ -317,7 +317,7 @@ func TestTCPSweep(t *testing.T) {
 		t.Fatal(err)
 	}
 	space := testSpace(t, "198.18.0.0/22")
-	s := openTest(t, SweeperConfig{Timeout: 200 * time.Millisecond, LateWindow: time.Second}, TCP(80), TCP(81))
+	s := openTest(t, SweeperConfig{Timeout: 2 * time.Second}, TCP(80), TCP(81))
 	sweep, err := s.Start(t.Context(), Order{Space: space, Aims: []Aim{{TCP(80), space}, {TCP(81), space}}})
 	if err != nil {
 		t.Fatal(err)

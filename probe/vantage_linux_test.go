@@ -58,13 +58,13 @@ func TestVantageOverACut(t *testing.T) {
 	sysctl(t, "net/ipv4/ping_group_range", "0 2147483647")
 	command(t, "nft add table inet t")
 	command(t, "nft add chain inet t in { type filter hook input priority 0; }")
-	clock := NewScaledClock(t.Context(), time.Date(2014, 12, 22, 6, 0, 0, 0, time.UTC), 200)
+	clock := NewScaledClock(t.Context(), time.Date(2014, 12, 22, 6, 0, 0, 0, time.UTC), 50)
 	var references []netip.Addr
 	for _, a := range []string{"198.18.0.1", "198.18.1.1", "fd00:198:18::1", "198.18.0.2"} {
 		references = append(references, netip.MustParseAddr(a))
 	}
 	command(t, "nft add rule inet t in ip daddr 198.18.0.2 drop") // one is dead all along
-	v, err := OpenVantage(VantageConfig{References: references, Clock: clock, Timeout: 100 * time.Millisecond})
+	v, err := OpenVantage(VantageConfig{References: references, Clock: clock, Timeout: 300 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -114,6 +114,8 @@ func TestVantage(t *testing.T) {
 		{"half dead, then a cut", 4, []fault{{0, never, []int{1, 2}}, {100 * time.Second, 140 * time.Second, nil}}, "90.0-142.6", true},
 		{"a hiccup", 3, []fault{{100 * time.Second, 105 * time.Second, nil}}, "", true},
 		{"a cut", 3, []fault{{100 * time.Second, 125 * time.Second, nil}}, "93.3-130.1", true},
+		{"a cut that shows long enough by its end only", 3, []fault{{100 * time.Second, 117 * time.Second, nil}}, "93.3-123.4", true},
+		{"a cut just too short", 3, []fault{{100 * time.Second, 116 * time.Second, nil}}, "", true},
 		{"no network at first", 3, []fault{{0, 60 * time.Second, nil}}, "0.0-63.4", true},
 		{"two cuts", 5, []fault{{100 * time.Second, 130 * time.Second, nil}, {200 * time.Second, 230 * time.Second, nil}}, "94.0-134.1 194.0-234.1", true},
 		{"cut for good", 3, []fault{{100 * time.Second, never, nil}}, "93.3-296.7", false},

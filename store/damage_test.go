@@ -18,7 +18,7 @@ import (
 	"brownout/probe/outage"
 )
 
-var damageRuns = flag.Int("damage", 400, "how many times a store is damaged")
+var damageRuns = flag.Int("damage", 240, "how many times a store is damaged")
 
 // contents is all that a store says.
 type contents struct {

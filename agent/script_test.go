@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -13,6 +14,7 @@ import (
 
 	"brownout/agent/web"
 	"brownout/probe"
+	"brownout/probe/outage"
 	"brownout/store"
 )
 
@@ -59,6 +61,12 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 	},
 	// serve PATH answers on a store's socket, like a running agent, until the script ends.
 	"serve": func(ts *testscript.TestScript, _ bool, args []string) { ts.Defer(serveStore(ts, ts.MkAbs(args[0]))) },
+	// first-id VAR FILE sets a variable to the ID of the first outage of a list.
+	"first-id": func(ts *testscript.TestScript, _ bool, args []string) {
+		var list []outage.Outage
+		ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[1])), &list))
+		ts.Setenv(args[0], list[0].ID)
+	},
 	"exit3": func(ts *testscript.TestScript, _ bool, args []string) { mustExit(ts, 3, args) },
 }
 

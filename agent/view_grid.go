@@ -114,8 +114,8 @@ type kindLook struct {
 }
 
 var kindLooks = [cellKinds]kindLook{
-	cellUnsent:  {233, "  ", "not asked"},
-	cellQuiet:   {236, "··", "quiet"},
+	cellUnsent:  {232, "  ", "not asked"},
+	cellQuiet:   {235, "··", "quiet"},
 	cellOne:     {67, "▒▒", "one"},
 	cellTwo:     {144, "▓▓", "two"},
 	cellMore:    {227, "██", "three+"},
@@ -138,7 +138,7 @@ func (c cell) wide(color, odd bool) span {
 	case !color:
 		return span{k.glyphs, unstyled}
 	case c == cellMissing:
-		return span{k.glyphs, style{fg: 233, bg: k.color, bold: true}}
+		return span{k.glyphs, style{fg: 232, bg: k.color, bold: true}}
 	}
 	return span{"██", style{fg: c.shade(odd)}}
 }

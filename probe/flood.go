@@ -8,16 +8,16 @@ import (
 
 // flood decides how fast an unpaced sweep sends: as fast as nothing is lost. Three things lose packets: our receive
 // buffer, which the kernel lets us watch; our own full queues, which fail a send; and a queue on the way to the targets,
-// which is silent. Against the last it estimates which share of the targets answers, lets no more than a window of the
-// answers that this promises stand out, and where a run of packets brings far fewer than promised, halves its pace and
-// remembers to ask those again. A silent target is waited for no longer than answers usually take.
+// which is silent. Against the last it estimates which share of the targets answers, lets no more than a window of packets
+// be on the way as far as the answers tell, and where a run of packets brings far fewer than promised, halves its pace and
+// has all that stayed silent asked again. A silent target is waited for no longer than answers usually take.
 //
 // Times are real, after the sweep's base. The sweep's lock guards it.
 type flood struct {
 	rate     float64 // packets a second
 	level    float64 // packets that may be sent at once
 	at       time.Duration
-	window   float64       // answers that may stand out
+	window   float64       // packets that may be on their way, as far as answers tell
 	patience time.Duration // after which an answer is no longer expected
 
 	srtt, rttvar time.Duration // RFC 6298
@@ -52,6 +52,9 @@ const (
 	floodLowWindow = 32
 	floodRun       = 256 // packets that are judged together
 	floodTelling   = 0.25
+	floodBlind     = 1.0 / 256 // share of answers below which none stand out for long enough to tell
+	doubtSeconds   = 3         // for which many suspects are asked at most
+	doubtRate      = 10_000    // packets a second when the silent are asked again, halved each time
 	firstPatience  = 100 * time.Millisecond
 	leastPatience  = 20 * time.Millisecond
 	mostPatience   = time.Second
@@ -69,13 +72,22 @@ func (f *flood) allow(now time.Duration) (n int, wait time.Duration) {
 	f.settle(now)
 	f.level = min(f.level+float64(f.rate*(now-f.at).Seconds()), max(1, float64(f.rate*floodTick.Seconds()*2)))
 	f.at = now
-	excess := float64(f.out) - float64((1-f.live)*float64(f.fresh))
-	n = int(min(f.level, f.window-excess, batchLimit))
-	f.blocked = f.window-excess < 1
+	room := f.room()
+	n = int(min(f.level, room, batchLimit))
+	f.blocked = room < 1
 	if n < 1 {
 		return 0, floodTick
 	}
 	return n, 0
+}
+
+// room is how many packets may join those on their way: an answer that stands out means 1/live packets that do.
+func (f *flood) room() float64 {
+	if f.live < floodBlind {
+		return batchLimit
+	}
+	excess := float64(f.out) - float64((1-f.live)*float64(f.fresh))
+	return f.window - excess/f.live
 }
 
 // send notes packets that are being sent.
@@ -106,7 +118,7 @@ func (f *flood) measure(sent, rtt time.Duration) {
 	}
 	f.rttvar = (3*f.rttvar + (f.srtt - rtt).Abs()) / 4
 	f.srtt = (7*f.srtt + rtt) / 8
-	f.patience = min(max(f.srtt+4*f.rttvar, leastPatience), mostPatience)
+	f.patience = min(max(2*f.srtt+4*f.rttvar, leastPatience), mostPatience)
 }
 
 // settle moves batches older than patience into the run, and judges the run when it is long enough.
@@ -116,20 +128,17 @@ func (f *flood) settle(now time.Duration) {
 		b := f.batches[k]
 		f.out -= b.sent - b.answered
 		f.fresh -= b.sent
-		if f.run.sent == 0 {
-			f.run.at = b.at
-		}
 		f.run.sent += b.sent
 		f.run.answered += b.answered
 		if f.run.sent >= floodRun {
-			f.judge(b.at)
+			f.judge()
 		}
 	}
 	f.batches = f.batches[k:]
 }
 
 // judge compares what the run answered with what was promised.
-func (f *flood) judge(to time.Duration) {
+func (f *flood) judge() {
 	run := f.run
 	f.run = sending{}
 	if !f.judging {
@@ -143,7 +152,8 @@ func (f *flood) judge(to time.Duration) {
 	case float64(run.answered) < float64(n*f.live)-4*spread-1:
 		f.slow()
 		f.window = max(f.window/2, floodLowWindow)
-		f.doubts = append(f.doubts, stretch{run.at, to})
+		// A loss this large stands beside smaller ones that no run can show.
+		f.doubts = append(f.doubts, stretch{0, math.MaxInt64})
 		f.live += (share - f.live) / 16
 	default:
 		f.live += (share - f.live) / 4
@@ -198,15 +208,15 @@ func (w *Sweep) allowFlood() (n int, wait time.Duration) {
 	return w.flood.allow(now)
 }
 
-// doubtRounds is how often the silent of one sweep are doubted.
-const doubtRounds = 3
+// doubtRounds is how often the silent of one sweep are asked again at most.
+const doubtRounds = 4
 
 // mostlyAlive is the share of answers from which on silence is doubted even where no packet was seen lost: asking again
 // costs little there.
 const mostlyAlive = 0.75
 
-// doubt, at the end of an unpaced pass, asks the silent again whose packet may have been lost. It says how long to wait
-// before that can be told.
+// doubt, at the end of an unpaced pass, asks the silent again whose packets may have been lost, more slowly each time, and
+// for as long as that finds life. It says how long to wait before it can be told.
 func (w *Sweep) doubt() (wait time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -216,28 +226,42 @@ func (w *Sweep) doubt() (wait time.Duration) {
 	if w.doubted >= doubtRounds || w.undecided == 0 || len(w.log) == 0 {
 		return longestSleep
 	}
-	if left := time.Since(w.base) - w.sentOf(w.log[len(w.log)-1]) - f.patience; left < 0 {
-		return -left
+	if left := f.patience - (now - w.sentOf(w.log[len(w.log)-1])); left > 0 {
+		return left
 	}
-	if f.run.sent > 0 {
-		f.judge(now)
+	if w.doubted == 0 {
+		w.suspects = w.suspect()
+	} else if w.answered == w.answeredBefore {
+		w.suspects = nil
 	}
-	all := w.doubted == 0 && float64(w.answered) >= mostlyAlive*float64(len(w.table))
-	for i := range w.table {
-		v := &w.table[i]
-		n := v.attempts()
-		if v.decided() || n == 0 || n == maxAttempts {
-			continue
-		}
-		if last := refOf(i, n-1); all || f.doubtful(w.sentOf(last)) {
-			w.again = append(w.again, refOf(i, n))
+	for _, i := range w.suspects {
+		if v := &w.table[i]; !v.decided() && v.attempts() < maxAttempts {
+			w.again = append(w.again, refOf(int(i), v.attempts()))
 		}
 	}
+	// Which share of them lives is unknown: the rate alone counts.
+	f.judging, f.live = false, 0
+	f.rate = min(f.rate, max(float64(len(w.suspects))/doubtSeconds, float64(int(doubtRate)>>w.doubted)))
 	w.doubted++
-	f.judging, f.doubts = false, nil
+	w.answeredBefore = w.answered
 	if len(w.again) == 0 {
 		w.doubted = doubtRounds
 		return longestSleep
 	}
 	return 0
+}
+
+// suspect lists the silent services whose packets may have been lost.
+func (w *Sweep) suspect() (services []uint32) {
+	if w.flood.run.sent > 0 {
+		w.flood.judge()
+	}
+	all := float64(w.answered) >= float64(mostlyAlive*float64(len(w.table)))
+	for i := range w.table {
+		v := &w.table[i]
+		if !v.decided() && v.attempts() > 0 && (all || w.flood.doubtful(v.sent())) {
+			services = append(services, uint32(i))
+		}
+	}
+	return services
 }

@@ -25,15 +25,17 @@ type Sweep struct {
 	wake    chan struct{} // asks the sending goroutine to look again
 
 	// Of the sending goroutine alone.
-	shots    iterShots
-	again    []attemptRef // retries to be sent
-	deferred []attemptRef // extras that wait for their block's allowance
-	packets  [kindDNS + 1][]Packet
-	refs     [kindDNS + 1][]attemptRef
-	jammed   bool // the last batch found our buffers full for good
-	lastShot time.Time
-	stamped  time.Time // on the clock: of the latest batch
-	doubted  int       // how often an unpaced sweep has doubted its silent
+	shots          iterShots
+	again          []attemptRef // retries to be sent
+	deferred       []attemptRef // extras that wait for their block's allowance
+	packets        [kindDNS + 1][]Packet
+	refs           [kindDNS + 1][]attemptRef
+	jammed         bool // the last batch found our buffers full for good
+	lastShot       time.Time
+	stamped        time.Time // on the clock: of the latest batch
+	doubted        int       // how often an unpaced sweep has doubted its silent
+	suspects       []uint32  // those it doubts
+	answeredBefore int       // when it asked them last
 
 	mu                   sync.Mutex // guards what follows
 	table                []service

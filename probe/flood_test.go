@@ -1,0 +1,103 @@
+package probe
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// bottleneck is the script of a space behind a queue that silently drops what it cannot hold.
+func bottleneck(perSecond, holds int, alive func(Packet) bool) (script func(Packet, int) (error, []news), dropped *int) {
+	var free time.Time // when the queue will be empty
+	dropped = new(int)
+	each := time.Second / time.Duration(perSecond)
+	return func(p Packet, _ int) (error, []news) {
+		now := time.Now()
+		if free.Before(now) {
+			free = now
+		}
+		if free.Sub(now) > time.Duration(holds)*each {
+			*dropped++
+			return nil, nil
+		}
+		free = free.Add(each)
+		if !alive(p) {
+			return nil, nil
+		}
+		return nil, []news{{free.Sub(now), Arrival{Outcome: Reply}}}
+	}, dropped
+}
+
+// TestUnpacedSweepLosesNothing: whatever share of a space answers, and however slow the way there, all that would answer
+// a single probe are found by an unpaced sweep.
+func TestUnpacedSweepLosesNothing(t *testing.T) {
+	for name, c := range map[string]struct {
+		perSecond, holds int
+		alive            func(Packet) bool
+		want             int
+	}{
+		"all answer":                  {100_000, 500, func(Packet) bool { return true }, 4096},
+		"all answer slowly":           {20_000, 300, func(Packet) bool { return true }, 4096},
+		"half answer":                 {20_000, 300, func(p Packet) bool { return lastByte(p.Target)%2 == 0 }, 2048},
+		"none answers":                {1_000_000, 500, func(Packet) bool { return false }, 0},
+		"a few answer, at a far pace": {200_000, 500, func(p Packet) bool { return lastByte(p.Target) == 9 }, 16},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				script, dropped := bottleneck(c.perSecond, c.holds, c.alive)
+				s, wire := openFake(t, SweeperConfig{}, script)
+				defer s.Close()
+				begin := time.Now()
+				w := startSweep(t, s, icmpOrder(t, 0, "198.18.0.0/20"))
+				<-w.Sent()
+				r, _ := w.Round()
+				if got := lives(r, 0); got != c.want {
+					t.Errorf("%d of %d found; the way dropped %d of %d packets", got, c.want, *dropped, len(wire.log))
+				}
+				if took := time.Since(begin); took > 5*time.Second {
+					t.Errorf("took %s", took)
+				}
+			})
+		})
+	}
+}
+
+// overflowing is a wire whose receive buffer has dropped packets.
+type overflowing struct {
+	*fakeWire
+	dropped uint64
+}
+
+func (w *overflowing) Queue() (float64, uint64) { return 0, w.dropped }
+
+// TestReceiveDropsAreAskedAgain: replies that our own full buffer lost are silence that is doubted.
+func TestReceiveDropsAreAskedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		wire := &overflowing{}
+		script := func(p Packet, nth int) (error, []news) {
+			if at := lastByte(p.Target); at < 30 {
+				return nil, []news{{time.Millisecond, Arrival{Outcome: Reply}}}
+			} else if at < 40 && nth > 0 {
+				return nil, []news{{time.Millisecond, Arrival{Outcome: Reply}}}
+			} else if at < 40 {
+				wire.dropped++
+			}
+			return nil, nil
+		}
+		var s *Sweeper
+		cfg := SweeperConfig{OpenWire: func(_ Protocol, sink func(Arrival)) (Wire, error) {
+			_, wire.fakeWire = openFake(t, SweeperConfig{}, script)
+			wire.sink = sink
+			return wire, nil
+		}}
+		s, err := OpenSweeper(cfg, []Protocol{ICMP})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		r := finalRound(t, startSweep(t, s, icmpOrder(t, 0, "198.18.0.0/24")))
+		if got := lives(r, 0); got != 40 {
+			t.Errorf("%d of 40 found", got)
+		}
+	})
+}

@@ -6,7 +6,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"brownout/agent/web"
-	"brownout/probe"
 )
 
 func (a *app) roundsCommand() *cobra.Command {
@@ -42,17 +41,9 @@ func (a *app) drawRounds(list []web.RoundInfo) {
 		if !r.VantageOK {
 			vantage += " (in doubt)"
 		}
-		t.AppendRow([]any{stamp(r.Start), took(r.End - r.Start), r.Kind.String(), r.Answering, r.Addresses, protocolsLine(p, r.Probes), vantage})
+		t.AppendRow([]any{stamp(r.Start), lasting(r.End - r.Start), r.Kind.String(), r.Answering, r.Addresses, protocolsLine(p, r.Probes), vantage})
 	}
 	t.Render()
-}
-
-// took is how long sending took: tenths of seconds where they tell something.
-func took(ms probe.Instant) string {
-	if ms < 60_000 {
-		return fmt.Sprintf("%.1fs", float64(ms)/1000)
-	}
-	return lasting(ms)
 }
 
 // protocolsLine is "icmp 18  tcp/80 9": lives by protocol, with what was not sent.

@@ -19,6 +19,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if path := os.Getenv(childStore); path != "" {
+		os.Exit(runChild(path))
+	}
 	testscript.Main(m, map[string]func(){
 		"brownout": func() { os.Exit(Run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
 	})

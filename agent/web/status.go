@@ -46,7 +46,7 @@ func (h *handler) readStatus() (*Status, error) {
 	}
 	cursor := d.Cursor()
 	s.Judged = &cursor
-	s.Blocks = append(s.Blocks, d.Blocks()...)
+	s.Blocks = append(s.Blocks, d.BlocksAt(probe.InstantOf(h.opt.Now()))...)
 	for i := range s.Blocks {
 		if s.Blocks[i].Block == outage.SpaceBlock {
 			s.State = s.Blocks[i].State

@@ -57,8 +57,10 @@ func sane(t *testing.T, h *outage.History, lines []*probe.Round) {
 	if a, b := encode(t, h), encode(t, again); !bytes.Equal(a, b) {
 		t.Errorf("online gives\n%s\nand replay\n%s", a, b)
 	}
+	states := outage.Timeline(h.Changes, h.Until)
 	last := map[string]probe.Instant{}
 	for _, o := range h.Outages(true) {
+		agree(t, &o, states)
 		if o.Start.At < last[o.Block] {
 			t.Errorf("%s begins before %v, the end of the one before", o.ID, last[o.Block])
 		}
@@ -69,6 +71,18 @@ func sane(t *testing.T, h *outage.History, lines []*probe.Round) {
 			if i > 0 && (o.Phases[i-1].End == nil || *o.Phases[i-1].End != p.Start) {
 				t.Errorf("%s: phases %d and %d do not meet: %+v", o.ID, i-1, i, o.Phases)
 			}
+		}
+	}
+}
+
+// agree checks that the states say what an outage's phases say, where nothing is unknown.
+func agree(t *testing.T, o *outage.Outage, states []outage.Stretch) {
+	t.Helper()
+	for _, p := range o.Phases {
+		if !slices.ContainsFunc(states, func(s outage.Stretch) bool {
+			return s.Block == o.Block && s.State == p.Kind && s.Start <= p.Start.At && (p.End == nil || s.End >= p.End.At)
+		}) {
+			t.Errorf("%s: phase %v from %v is none of the states\n%v", o.ID, p.Kind, p.Start.At, states)
 		}
 	}
 }

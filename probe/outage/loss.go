@@ -84,23 +84,29 @@ func (t *lossTest) worst() (fraction, odds int64) {
 
 // onset bounds the moment from which the fraction explains the samples better than "up" does.
 func (t *lossTest) onset(fraction int64) Interval {
-	in, _ := t.change(fraction, -1)
+	in, _ := change(t.Recent, fraction, -1)
 	return in
 }
 
-// recovery bounds the moment from which "up" does again, and gives the odds since, in micro-nats.
-func (t *lossTest) recovery(fraction int64) (Interval, int64) { return t.change(fraction, 1) }
+// recovery bounds the moment after a start from which "up" does again, and gives the odds since, in micro-nats.
+func (t *lossTest) recovery(fraction int64, start probe.Instant) (Interval, int64) {
+	i := 0
+	for i < len(t.Recent) && t.Recent[i].From < start {
+		i++
+	}
+	return change(t.Recent[i:], fraction, 1)
+}
 
 // change is the maximum-likelihood change point, with the range of those that are at most 100 times less likely
 // (Hinkley, Biometrika 1970), and the odds for the change in micro-nats.
-func (t *lossTest) change(fraction, sign int64) (in Interval, odds int64) {
-	if len(t.Recent) == 0 {
+func change(samples []lossSample, fraction, sign int64) (in Interval, odds int64) {
+	if len(samples) == 0 {
 		return Interval{}, 0
 	}
-	sums := make([]int64, len(t.Recent)+1) // sums[i]: for a change before sample i
+	sums := make([]int64, len(samples)+1) // sums[i]: for a change before sample i
 	best := 0
-	for i := range t.Recent {
-		sums[i+1] = sums[i] + sign*t.Recent[i].against(fraction)
+	for i := range samples {
+		sums[i+1] = sums[i] + sign*samples[i].against(fraction)
 		if sums[i+1] > sums[best] {
 			best = i + 1
 		}
@@ -109,10 +115,10 @@ func (t *lossTest) change(fraction, sign int64) (in Interval, odds int64) {
 	for first > 0 && sums[first-1] >= sums[best]-weight(10_000) {
 		first--
 	}
-	for last < len(t.Recent) && sums[last+1] >= sums[best]-weight(10_000) {
+	for last < len(samples) && sums[last+1] >= sums[best]-weight(10_000) {
 		last++
 	}
-	at := func(i int) probe.Instant { return t.Recent[min(max(i, 0), len(t.Recent)-1)].From }
+	at := func(i int) probe.Instant { return samples[min(max(i, 0), len(samples)-1)].From }
 	in = Interval{Earliest: at(first - 1), At: at(best-1) + (at(best)-at(best-1))/2, Latest: at(last)}
-	return in, sums[best] - sums[len(t.Recent)]
+	return in, sums[best] - sums[len(samples)]
 }

@@ -128,6 +128,7 @@ func (d *Detector) close(b *block, end Interval, seen probe.Instant) {
 	o := b.Open
 	for n := len(o.Phases); n > 1 && (o.Phases[n-1].Start.At >= end.At || o.Cause == causeReturn && o.Phases[n-1].Start.Latest == end.Latest); n-- {
 		o.Phases = o.Phases[:n-1] // it was the end itself
+		d.move(b, o.Phases[n-2].Kind, o.Phases[n-2].Start.At, seen, "")
 	}
 	last := o.Phases[len(o.Phases)-1].Start
 	end.Earliest, end.At = max(end.Earliest, last.Earliest), max(end.At, last.At)

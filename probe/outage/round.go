@@ -1,6 +1,7 @@
 package outage
 
 import (
+	"cmp"
 	"slices"
 
 	"brownout/probe"
@@ -15,7 +16,7 @@ func (d *Detector) begin(r *probe.Round) {
 	if r.Kind != probe.Full {
 		return
 	}
-	if n := len(d.Starts); n > 0 && d.MedianGap > 0 && 2*int64(r.Start-d.Starts[n-1]) > 5*d.MedianGap {
+	if n := len(d.Starts); n > 0 && d.MedianGap > 0 && d.gapBetween(d.Starts[n-1], r.Start) {
 		d.miss(d.Covered, r.Start, reasonGap, r.Start)
 	}
 	d.Starts = append(d.Starts, r.Start)
@@ -29,6 +30,13 @@ func (d *Detector) begin(r *probe.Round) {
 	for i := range r.Passes {
 		d.protocol(r.Passes[i].Protocol.Code()).Active = true
 	}
+}
+
+// gapBetween reports whether so much time lies between two moments that it is a gap: 2.5 rounds or, before it is known how
+// long they are, an hour.
+func (d *Detector) gapBetween(from, to probe.Instant) bool {
+	round := cmp.Or(d.MedianGap, 3600_000*2/5)
+	return 2*int64(to-from) > 5*round
 }
 
 // medianGap is the median time from start to start; 0 where there are too few to say.

@@ -171,7 +171,7 @@ func (d *Detector) recovery(b *block) Interval {
 			return end
 		}
 	}
-	if end, odds := b.Loss.recovery(cmp.Or(o.Fraction, fractions[len(fractions)/2])); odds >= decisive {
+	if end, odds := b.Loss.recovery(cmp.Or(o.Fraction, fractions[len(fractions)/2]), o.Start.At); odds >= decisive {
 		return end
 	}
 	return Interval{}

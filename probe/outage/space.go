@@ -145,6 +145,19 @@ func (d *Detector) Blocks() []BlockStatus {
 	return out
 }
 
+// BlocksAt is every block's state at now. Where nothing has been judged for so long that it is a gap, that is unknown,
+// whatever it was before.
+func (d *Detector) BlocksAt(now probe.Instant) []BlockStatus {
+	out := d.Blocks()
+	if !d.gapBetween(d.Judged, now) {
+		return out
+	}
+	for i := range out {
+		out[i].State, out[i].Since, out[i].Reason = Unknown, d.Judged, reasonGap
+	}
+	return out
+}
+
 func (d *Detector) status(b *block) BlockStatus {
 	observed := 0
 	for i := range d.Hosts {

@@ -15,7 +15,7 @@ import (
 // anyRecord draws a round with every field in use, from plausible to extreme.
 func anyRecord(t *rapid.T) *record {
 	spaces := []probe.Space{{}}
-	for _, cidrs := range [][]string{{"198.18.0.0/28"}, {"198.18.0.0/30", "198.18.1.7", "2001:db8::/126"}, {"198.18.0.0/24"}} {
+	for _, cidrs := range [][]string{{"198.18.0.0/28"}, {"198.18.0.0/30", "198.18.1.7", "2001:db8::/126"}, {"198.18.0.0/27"}} {
 		s, err := probe.ParseSpace(cidrs, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -115,7 +115,7 @@ func checkRoundTrip(t *rapid.T) {
 	if b2, err := appendRecord(nil, got, f); err != nil || !bytes.Equal(b, b2) {
 		t.Fatalf("encodes again as %x, not %x: %v", b2, b, err)
 	}
-	for cut := range len(b) {
+	for cut := 0; cut < len(b); cut += 1 + cut/16 {
 		if _, err := decodeRecord(b[:cut], keyOf(want.round), f); err == nil {
 			t.Fatalf("cut to %d of %d bytes it still decodes", cut, len(b))
 		}

@@ -18,7 +18,7 @@ import (
 	"brownout/probe/outage"
 )
 
-var damageRuns = flag.Int("damage", 240, "how many times a store is damaged")
+var damageRuns = flag.Int("damage", 160, "how many times a store is damaged")
 
 // contents is all that a store says.
 type contents struct {
@@ -62,7 +62,7 @@ func someStore(t testing.TB, path string) ([]byte, contents) {
 	t.Helper()
 	s := reopen(t, path)
 	s.db.NoSync = true
-	for n := range 150 {
+	for n := range 100 {
 		r := somePopulation(t, n)
 		f := outage.Findings{Summaries: someSummaries(r, n)}
 		if n%10 == 0 {

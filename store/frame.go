@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"sync"
@@ -39,6 +40,16 @@ type frames struct {
 
 func newFrames() *frames {
 	return &frames{spaceIDs: map[string]uint64{}, frameIDs: map[string]uint64{}}
+}
+
+// clone is a copy that grows apart.
+func (f *frames) clone() *frames {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return &frames{
+		spaces: slices.Clone(f.spaces), frames: slices.Clone(f.frames),
+		spaceIDs: maps.Clone(f.spaceIDs), frameIDs: maps.Clone(f.frameIDs),
+	}
 }
 
 // mark is a state of frames that rollback returns to.

@@ -32,3 +32,6 @@ func lock(f *os.File, exclusive bool, timeout time.Duration) error {
 		}
 	}
 }
+
+// unlock lets go of the lock at once: a map of the file that bbolt left behind would hold it on.
+func unlock(f *os.File) { _ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN) }

@@ -157,6 +157,7 @@ func (s *Store) abandon() {
 	if s.db != nil && s.guard(s.db.Close) == nil {
 		return
 	}
+	unlock(s.file)
 	s.file.Close() // bbolt may have closed it already
 }
 
@@ -176,6 +177,7 @@ func (s *Store) Close() error {
 		return nil
 	case ended != nil:
 		// A change was cut off inside bbolt, which may hold its own locks for ever.
+		unlock(s.file)
 		return s.file.Close()
 	}
 	if err := s.guard(s.db.Close); err != nil {

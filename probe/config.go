@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// SweeperConfig says how a Sweeper probes. The zero value is useful: the real clock, DESIGN's timeouts, no retries and no
-// caps, the best ICMP socket to be had, and the question ". NS" to name servers.
+// SweeperConfig says how a Sweeper probes. The zero value is useful: the real clock, a timeout of 3 s,
+// no retries and no caps, the best ICMP socket to be had, and the question ". NS" to name servers.
 type SweeperConfig struct {
 	Clock      *Clock        // nil: the real one
 	Timeout    time.Duration // real; 0: 3 s; whole milliseconds

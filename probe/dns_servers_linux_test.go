@@ -258,5 +258,6 @@ func TestDNSSweepLate(t *testing.T) {
 		r, _ := sweep.Round()
 		return len(r.Passes[0].Answers) == 1 && r.Passes[0].Answers[0].Outcome == Late
 	})
-	eventually(t, "its duplicate is counted", func() bool { return s.Stats().Duplicates == 1 })
+	// Once nothing is silent any more the sweep may be over, and what comes then is of no sweep under way.
+	eventually(t, "its duplicate is counted", func() bool { return s.Stats().Duplicates+s.Stats().Unknown == 1 })
 }

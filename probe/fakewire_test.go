@@ -11,7 +11,7 @@ import (
 type fakeWire struct {
 	sink func(Arrival)
 	// script says what comes of the nth packet (from 0) to a target: an error of sending, and news.
-	script func(p Packet, nth int) (error, []news)
+	script func(p Packet, nth int) ([]news, error)
 
 	mu        sync.Mutex
 	sent      map[netip.Addr]int
@@ -41,7 +41,7 @@ func (w *fakeWire) Send(packets []Packet) {
 		p := packets[i]
 		nth := w.sent[p.Target]
 		w.sent[p.Target]++
-		err, all := w.script(p, nth)
+		all, err := w.script(p, nth)
 		packets[i].Err = err
 		if err != nil {
 			continue
@@ -83,7 +83,7 @@ func (w *fakeWire) Close() error {
 }
 
 // openFake opens a sweeper for ICMP on a fake wire.
-func openFake(t testing.TB, cfg SweeperConfig, script func(p Packet, nth int) (error, []news)) (*Sweeper, *fakeWire) {
+func openFake(t testing.TB, cfg SweeperConfig, script func(p Packet, nth int) ([]news, error)) (*Sweeper, *fakeWire) {
 	t.Helper()
 	wire := &fakeWire{script: script, sent: map[netip.Addr]int{}, forgotten: map[Ticket]bool{}}
 	cfg.OpenWire = func(_ Protocol, sink func(Arrival)) (Wire, error) {
@@ -98,12 +98,12 @@ func openFake(t testing.TB, cfg SweeperConfig, script func(p Packet, nth int) (e
 }
 
 // replyAfter is the script of a space that answers alike everywhere.
-func replyAfter(d time.Duration) func(Packet, int) (error, []news) {
-	return func(Packet, int) (error, []news) { return nil, []news{{after: d, Arrival: Arrival{Outcome: Reply}}} }
+func replyAfter(d time.Duration) func(Packet, int) ([]news, error) {
+	return func(Packet, int) ([]news, error) { return []news{{after: d, Arrival: Arrival{Outcome: Reply}}}, nil }
 }
 
 // silent is the script of a dark space.
-func silent(Packet, int) (error, []news) { return nil, nil }
+func silent(Packet, int) ([]news, error) { return nil, nil }
 
 // lastByte is the last byte of an IPv4 address: what scripts tell targets apart by.
 func lastByte(a netip.Addr) int { return int(a.As4()[3]) }

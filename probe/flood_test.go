@@ -7,11 +7,11 @@ import (
 )
 
 // bottleneck is the script of a space behind a queue that silently drops what it cannot hold.
-func bottleneck(perSecond, holds int, alive func(Packet) bool) (script func(Packet, int) (error, []news), dropped *int) {
+func bottleneck(perSecond, holds int, alive func(Packet) bool) (script func(Packet, int) ([]news, error), dropped *int) {
 	var free time.Time // when the queue will be empty
 	dropped = new(int)
 	each := time.Second / time.Duration(perSecond)
-	return func(p Packet, _ int) (error, []news) {
+	return func(p Packet, _ int) ([]news, error) {
 		now := time.Now()
 		if free.Before(now) {
 			free = now
@@ -24,7 +24,7 @@ func bottleneck(perSecond, holds int, alive func(Packet) bool) (script func(Pack
 		if !alive(p) {
 			return nil, nil
 		}
-		return nil, []news{{free.Sub(now), Arrival{Outcome: Reply}}}
+		return []news{{free.Sub(now), Arrival{Outcome: Reply}}}, nil
 	}, dropped
 }
 
@@ -74,11 +74,11 @@ func (w *overflowing) Queue() (float64, uint64) { return 0, w.dropped }
 func TestReceiveDropsAreAskedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		wire := &overflowing{}
-		script := func(p Packet, nth int) (error, []news) {
+		script := func(p Packet, nth int) ([]news, error) {
 			if at := lastByte(p.Target); at < 30 {
-				return nil, []news{{time.Millisecond, Arrival{Outcome: Reply}}}
+				return []news{{time.Millisecond, Arrival{Outcome: Reply}}}, nil
 			} else if at < 40 && nth > 0 {
-				return nil, []news{{time.Millisecond, Arrival{Outcome: Reply}}}
+				return []news{{time.Millisecond, Arrival{Outcome: Reply}}}, nil
 			} else if at < 40 {
 				wire.dropped++
 			}

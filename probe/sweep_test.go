@@ -121,43 +121,43 @@ func TestPacedSweepKeepsItsPlan(t *testing.T) {
 func TestOutcomes(t *testing.T) {
 	router := netip.MustParseAddr("198.18.9.9")
 	unreachable := Arrival{Outcome: Unreachable, Type: 3, Code: 13, From: router}
-	script := func(p Packet, nth int) (error, []news) {
+	script := func(p Packet, nth int) ([]news, error) {
 		switch lastByte(p.Target) {
 		case 0: // silent
 		case 1:
-			return nil, []news{{time.Second, Arrival{Outcome: Reply}}}
+			return []news{{time.Second, Arrival{Outcome: Reply}}}, nil
 		case 2:
-			return nil, []news{{time.Second, Arrival{Outcome: Refused}}}
+			return []news{{time.Second, Arrival{Outcome: Refused}}}, nil
 		case 3:
-			return nil, []news{{4 * time.Second, Arrival{Outcome: Reply}}}
+			return []news{{4 * time.Second, Arrival{Outcome: Reply}}}, nil
 		case 4:
-			return nil, []news{{time.Second, unreachable}, {2 * time.Second, unreachable}}
+			return []news{{time.Second, unreachable}, {2 * time.Second, unreachable}}, nil
 		case 5: // life beats evidence
-			return nil, []news{{time.Second, unreachable}, {2 * time.Second, Arrival{Outcome: Reply}}}
+			return []news{{time.Second, unreachable}, {2 * time.Second, Arrival{Outcome: Reply}}}, nil
 		case 6: // and late life too
-			return nil, []news{{time.Second, unreachable}, {9 * time.Second, Arrival{Outcome: Refused}}}
+			return []news{{time.Second, unreachable}, {9 * time.Second, Arrival{Outcome: Refused}}}, nil
 		case 7:
-			return syscall.EPERM, nil
+			return nil, syscall.EPERM
 		case 8: // the failure surfaces later
-			return nil, []news{{time.Second, Arrival{Outcome: Unsent, Err: syscall.EMFILE}}}
+			return []news{{time.Second, Arrival{Outcome: Unsent, Err: syscall.EMFILE}}}, nil
 		case 9: // buffers full twice, then not
 			if nth < 2 {
-				return syscall.ENOBUFS, nil
+				return nil, syscall.ENOBUFS
 			}
-			return nil, []news{{time.Second, Arrival{Outcome: Reply}}}
+			return []news{{time.Second, Arrival{Outcome: Reply}}}, nil
 		case 10: // buffers full for good
-			return syscall.ENOBUFS, nil
+			return nil, syscall.ENOBUFS
 		case 11: // duplicates
 			r := Arrival{Outcome: Reply}
-			return nil, []news{{time.Second, r}, {time.Second, r}, {2 * time.Second, r}}
+			return []news{{time.Second, r}, {time.Second, r}, {2 * time.Second, r}}, nil
 		case 12: // news of no kind
-			return nil, []news{{time.Second, Arrival{Outcome: Late}}}
+			return []news{{time.Second, Arrival{Outcome: Late}}}, nil
 		case 13: // tickets nobody issued
-			return nil, []news{
+			return []news{
 				{time.Second, Arrival{Ticket: p.Ticket + 1, Outcome: Reply}},
 				{time.Second, Arrival{Ticket: p.Ticket + 1<<40, Outcome: Reply}},
 				{time.Second, Arrival{Ticket: p.Ticket | 1<<39, Outcome: Reply}},
-			}
+			}, nil
 		}
 		return nil, nil
 	}
@@ -201,12 +201,12 @@ func TestOutcomes(t *testing.T) {
 }
 
 func TestLateWindowCloses(t *testing.T) {
-	script := func(p Packet, _ int) (error, []news) {
+	script := func(p Packet, _ int) ([]news, error) {
 		after := 29 * time.Second
 		if lastByte(p.Target)%2 == 1 {
 			after = 31 * time.Second
 		}
-		return nil, []news{{after, Arrival{Outcome: Reply}}}
+		return []news{{after, Arrival{Outcome: Reply}}}, nil
 	}
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := openFake(t, SweeperConfig{}, script)
@@ -227,14 +227,14 @@ func TestLateWindowCloses(t *testing.T) {
 
 func TestRetryOfUsualServices(t *testing.T) {
 	usual := func(a netip.Addr, _ Protocol) bool { return lastByte(a) < 4 }
-	script := func(p Packet, nth int) (error, []news) {
+	script := func(p Packet, nth int) ([]news, error) {
 		switch at := lastByte(p.Target); {
 		case at == 0 && nth == 1: // the retry is answered in time
-			return nil, []news{{time.Second, Arrival{Outcome: Reply}}}
+			return []news{{time.Second, Arrival{Outcome: Reply}}}, nil
 		case at == 1 && nth == 1: // late
-			return nil, []news{{5 * time.Second, Arrival{Outcome: Reply}}}
+			return []news{{5 * time.Second, Arrival{Outcome: Reply}}}, nil
 		case at == 2 && nth == 0: // the first attempt is answered while the retry is under way
-			return nil, []news{{4 * time.Second, Arrival{Outcome: Reply}}}
+			return []news{{4 * time.Second, Arrival{Outcome: Reply}}}, nil
 		}
 		return nil, nil
 	}

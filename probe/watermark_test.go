@@ -147,10 +147,10 @@ func drawChaos(t *rapid.T) chaos {
 	}
 }
 
-func (c *chaos) script(p Packet, nth int) (error, []news) {
+func (c *chaos) script(p Packet, nth int) ([]news, error) {
 	f := c.fates[lastByte(p.Target)]
 	if nth < len(f.errs) {
-		return f.errs[nth], nil
+		return nil, f.errs[nth]
 	}
 	var all []news
 	for i, ms := range f.after {
@@ -158,7 +158,7 @@ func (c *chaos) script(p Packet, nth int) (error, []news) {
 			all = append(all, news{time.Duration(ms) * time.Millisecond, Arrival{Outcome: f.kind[i], Err: syscall.EMFILE}})
 		}
 	}
-	return nil, all
+	return all, nil
 }
 
 // run sweeps, and checks all that watch checks and that the sweeper counts every service once.
@@ -249,11 +249,11 @@ func TestScaledClockKeepsTheWire(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		began := time.Date(2014, 12, 22, 6, 0, 0, 0, time.UTC)
-		script := func(p Packet, _ int) (error, []news) {
+		script := func(p Packet, _ int) ([]news, error) {
 			if lastByte(p.Target)%2 == 1 {
 				return nil, nil
 			}
-			return nil, []news{{2 * time.Millisecond, Arrival{Outcome: Reply}}}
+			return []news{{2 * time.Millisecond, Arrival{Outcome: Reply}}}, nil
 		}
 		cfg := SweeperConfig{Clock: NewScaledClock(ctx, began, 100), Timeout: 100 * time.Millisecond}
 		s, _ := openFake(t, cfg, script)

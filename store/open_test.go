@@ -21,7 +21,8 @@ import (
 func wantError(t *testing.T, err, is error, says ...string) {
 	t.Helper()
 	if err == nil || is != nil && !errors.Is(err, is) {
-		t.Fatalf("got %v, want %v", err, is)
+		t.Errorf("got %v, want %v", err, is)
+		return
 	}
 	for _, word := range says {
 		if !strings.Contains(err.Error(), word) {
@@ -118,16 +119,6 @@ func TestCreateFails(t *testing.T) {
 	wantError(t, err, fs.ErrNotExist, "no directory")
 	_, err = Open(filepath.Join(t.TempDir(), "store.db"), Options{ReadOnly: true})
 	wantError(t, err, fs.ErrNotExist, "does not exist yet", "brownout run")
-	if os.Getuid() == 0 {
-		t.Log("not tried as root, who may write anywhere: a directory that is not writable")
-		return
-	}
-	dir := t.TempDir()
-	if err := os.Chmod(dir, 0o500); err != nil {
-		t.Fatal(err)
-	}
-	_, err = Open(filepath.Join(dir, "store.db"), Options{})
-	wantError(t, err, fs.ErrPermission, "not writable")
 }
 
 // Creation leaves the store, private to its owner, and nothing else.

@@ -99,6 +99,24 @@ func (f *pageFile) readMetas() error {
 	default:
 		f.meta, f.spare = metas[0], errs[1]
 	}
+	if f.spare == nil {
+		f.spare = f.misplaced(pageSize)
+	}
+	return nil
+}
+
+// misplaced says whether a meta page stands in another's place. bbolt does not look, and would go by the older one.
+func (f *pageFile) misplaced(pageSize int64) error {
+	for i := range int64(2) {
+		var b [pageHeader + metaSize]byte
+		if _, err := f.r.ReadAt(b[:], i*pageSize); err != nil {
+			return err
+		}
+		writes := int64(binary.LittleEndian.Uint64(b[pageHeader+48:]))
+		if int64(binary.LittleEndian.Uint64(b[:])) != i || binary.LittleEndian.Uint16(b[8:]) != pageMeta || writes%2 != i {
+			return fmt.Errorf("meta page %d is not in its place", i)
+		}
+	}
 	return nil
 }
 

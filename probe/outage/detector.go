@@ -45,6 +45,7 @@ type memory struct {
 	LastSilence probe.Instant   // send time of the latest expected reply that did not come
 	SilentHost  int32           // and whose; -1: nobody's
 	Lives       []probe.Instant // send times of the latest replies
+	Delay       int64           // microseconds: by how much replies were slower of late than their fastest
 	FastRTT     uint32          // microseconds: of the fastest service with a history
 	MiddleboxAt probe.Instant   // when a reply last came faster than the path allows
 	TooFast     int             // such replies in the full round under way

@@ -142,6 +142,8 @@ func (d *Detector) live(r *probe.Round, e *event, i int32) {
 	}
 	if e.outcome == probe.Reply {
 		s.clockRTT(e.rtt)
+		d.Delay -= d.Delay / 256
+		d.Delay = max(d.Delay, int64(e.rtt)-int64(s.FastRTT))
 	}
 	for _, b := range blocksOf(h) {
 		d.revive(&d.Parts[b], h, e)
@@ -191,9 +193,10 @@ func (d *Detector) filtered(h *host, code uint32) bool {
 	})
 }
 
-// flight is how long after its sending a probe may still have been on its way to the host, in milliseconds.
+// flight is how long after its sending a probe may still have been on its way to the host, in milliseconds: its round trip,
+// and what the slowest of late took beyond theirs.
 func (d *Detector) flight(r *probe.Round, s *service) int64 {
-	return (int64(s.FastRTT)*max(r.Scale, 1) + 999) / 1000
+	return ((int64(s.FastRTT)+d.Delay)*max(r.Scale, 1) + 999) / 1000
 }
 
 // odds is the chance in millionths that the service is silent in this observation though its block is up, given what it,

@@ -257,23 +257,23 @@ func (d *Detector) move(b *block, s State, since, declared probe.Instant, reason
 
 // say repeats a block's state from since on, with the times unseen in between.
 func (d *Detector) say(b *block, since, declared probe.Instant) {
-	add := func(s State, at probe.Instant, reason string) {
-		d.findings.Changes = append(d.findings.Changes, Change{Block: b.Name, State: s, Since: at, DeclaredAt: declared, Reason: reason})
-	}
-	if !d.unseenAt(since) {
-		add(b.State, since, b.Reason)
-	}
-	for _, u := range d.Unseen {
+	at := since
+	for _, u := range d.unseenOf(b) {
 		if u.To != 0 && u.To <= since {
 			continue
 		}
-		add(Unknown, max(u.From, since), u.Reason)
-		if u.To != 0 {
-			add(b.State, u.To, b.Reason)
+		if at < u.From {
+			d.tell(b, b.State, at, declared, b.Reason)
 		}
+		d.tell(b, Unknown, max(u.From, since), declared, u.Reason)
+		if u.To == 0 {
+			return
+		}
+		at = u.To
 	}
+	d.tell(b, b.State, at, declared, b.Reason)
 }
 
-func (d *Detector) unseenAt(t probe.Instant) bool {
-	return slices.ContainsFunc(d.Unseen, func(u Unseen) bool { return u.From <= t && (u.To == 0 || t < u.To) })
+func (d *Detector) tell(b *block, s State, since, declared probe.Instant, reason string) {
+	d.findings.Changes = append(d.findings.Changes, Change{Block: b.Name, State: s, Since: since, DeclaredAt: declared, Reason: reason})
 }

@@ -66,7 +66,10 @@ type protocol struct {
 type Unseen struct {
 	From, To probe.Instant // To is 0 while it lasts
 	Reason   string
+	Block    int32 // of which block; everywhere: of all
 }
+
+const everywhere = -1
 
 type serviceKey struct {
 	addr     netip.Addr

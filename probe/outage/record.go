@@ -177,7 +177,7 @@ func (d *Detector) outageOf(b *block, r *record) Outage {
 		r.PartOf = d.partOf(r.Start)
 	}
 	o := r.Outage
-	o.Phases = d.withUnseen(o.Phases)
+	o.Phases = d.withUnseen(b, o.Phases)
 	// Never nil, for they are published as lists.
 	o.Dark = append([]netip.Prefix{}, o.Dark...)
 	o.Evidence = append([]probe.Instant{}, o.Evidence...)
@@ -213,10 +213,10 @@ func (d *Detector) adopt(whole *record) {
 }
 
 // withUnseen splits phases by the times of which we know nothing.
-func (d *Detector) withUnseen(phases []Phase) []Phase {
+func (d *Detector) withUnseen(b *block, phases []Phase) []Phase {
 	var out []Phase
 	for _, p := range phases {
-		for _, u := range d.Unseen {
+		for _, u := range d.unseenOf(b) {
 			if u.To == 0 || u.From <= p.Start.At || p.End != nil && u.To > p.End.At {
 				continue
 			}

@@ -17,7 +17,7 @@ func (d *Detector) begin(r *probe.Round) {
 		return
 	}
 	if n := len(d.Starts); n > 0 && d.MedianGap > 0 && d.gapBetween(d.Starts[n-1], r.Start) {
-		d.miss(d.Covered, r.Start, reasonGap, r.Start)
+		d.miss(Unseen{From: d.Covered, To: r.Start, Reason: reasonGap, Block: everywhere}, r.Start)
 	}
 	d.Starts = append(d.Starts, r.Start)
 	if len(d.Starts) > 21 {
@@ -62,78 +62,12 @@ func (d *Detector) protocol(code uint32) *protocol {
 	return &d.Protocols[len(d.Protocols)-1]
 }
 
-// turnBad judges that our own sight turned bad. Windows of two lines may overlap.
-func (d *Detector) turnBad(at probe.Instant) {
-	if d.Blind++; d.Blind > 1 {
-		return
-	}
-	if n := len(d.Unseen); n > 0 && d.Unseen[n-1].To == at && d.Unseen[n-1].Reason == reasonVantage {
-		d.Unseen[n-1].To = 0
-	} else {
-		d.addUnseen(Unseen{From: at, Reason: reasonVantage})
-	}
-	for i := range d.Parts {
-		d.tell(&d.Parts[i], Unknown, at, at, reasonVantage)
-	}
-}
-
-// turnGood judges that it turned good again.
-func (d *Detector) turnGood(at probe.Instant) {
-	if d.Blind--; d.Blind > 0 {
-		return
-	}
-	for i := range d.Unseen {
-		if d.Unseen[i].To == 0 {
-			d.Unseen[i].To = at
-		}
-	}
-	for i := range d.Parts {
-		d.tell(&d.Parts[i], d.Parts[i].State, at, at, d.Parts[i].Reason)
-	}
-}
-
-// miss records a time of which we find out later that we did not see it.
-func (d *Detector) miss(from, to probe.Instant, reason string, at probe.Instant) {
-	if from >= to {
-		return
-	}
-	d.addUnseen(Unseen{From: from, To: to, Reason: reason})
-	for i := range d.Parts {
-		b := &d.Parts[i]
-		if b.Since < from {
-			d.tell(b, Unknown, from, at, reason)
-			d.tell(b, b.State, to, at, b.Reason)
-		} else {
-			d.say(b, b.Since, at)
-		}
-	}
-}
-
-func (d *Detector) addUnseen(u Unseen) {
-	const remembered = 64
-	if len(d.Unseen) == remembered {
-		d.Unseen = slices.Delete(d.Unseen, 0, 1)
-	}
-	d.Unseen = append(d.Unseen, u)
-	slices.SortStableFunc(d.Unseen, func(a, b Unseen) int { return int(max(-1, min(1, a.From-b.From))) })
-}
-
-func (d *Detector) tell(b *block, s State, since, declared probe.Instant, reason string) {
-	d.findings.Changes = append(d.findings.Changes, Change{Block: b.Name, State: s, Since: since, DeclaredAt: declared, Reason: reason})
-}
-
 // end judges that all of a line has been seen, but for late replies.
 func (d *Detector) end(r *probe.Round, seen probe.Instant) {
 	d.Covered = max(d.Covered, r.End)
 	d.Slack = r.Slack // not before: while the line is under way it still grows
 	if r.Kind == probe.Full {
-		due, unsent := d.dueAndUnsent(r)
-		switch {
-		case due > 0 && 2*unsent > due:
-			d.miss(r.Start, r.End, reasonUnsent, seen)
-		case due > 0 && 2*d.TooFast > due: // whoever answered, it was not the space
-			d.miss(r.Start, r.End, reasonMiddlebox, seen)
-		}
+		d.missRound(r, seen)
 		d.TooFast = 0
 		d.learnRound(r)
 	}
@@ -143,32 +77,6 @@ func (d *Detector) end(r *probe.Round, seen probe.Instant) {
 	if r.Kind == probe.Full {
 		d.summarise(r, seen)
 	}
-}
-
-// dueAndUnsent counts the services with a baseline that a round was to probe, and those that we failed to. What a round
-// that was cut short did not come to is neither.
-func (d *Detector) dueAndUnsent(r *probe.Round) (due, unsent int) {
-	var plan *probe.Plan
-	if r.Seeded && !d.Distrust {
-		plan = r.Plan()
-	}
-	for i := range d.Services {
-		s := &d.Services[i]
-		k := slices.IndexFunc(r.Passes, func(p probe.Pass) bool { return p.Protocol.Code() == s.Code })
-		if !s.Reliable || k < 0 {
-			continue
-		}
-		p := &r.Passes[k]
-		target, ok := p.Targets.Index(d.Hosts[s.Host].Addr)
-		if !ok || plan != nil && r.Span > 0 && plan.Offset(k, target).Milliseconds() >= int64(r.End-r.Start) {
-			continue
-		}
-		due++
-		if _, failed := slices.BinarySearch(p.Unsent, int32(target)); failed {
-			unsent++
-		}
-	}
-	return due, unsent
 }
 
 // learnRound learns from a full round, and from the one before where its block proved to be up.

@@ -170,8 +170,12 @@ func (d *Detector) status(b *block) BlockStatus {
 		Expected: Ratio(b.Expected, million), Observed: observed, ResponseRate: Ratio(int64(observed)*million, b.Expected),
 		Usual: b.Usual, Responsive: b.Responsive, Targets: b.Targets, Conditions: []Condition{},
 	}
-	if n := len(d.Unseen); n > 0 && d.Unseen[n-1].To == 0 {
-		out.State, out.Since, out.Reason = Unknown, d.Unseen[n-1].From, d.Unseen[n-1].Reason
+	// What the last look did not see is unknown until the next.
+	if u := d.unseenAt(b, max(d.Covered-1, b.Since)); u != nil || d.Blind > 0 {
+		out.State, out.Reason = Unknown, reasonVantage
+		if u != nil {
+			out.Since, out.Reason = u.From, u.Reason
+		}
 	}
 	if len(b.Filtered) > 0 {
 		out.Conditions = append(out.Conditions, Filtering)

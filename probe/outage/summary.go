@@ -52,7 +52,7 @@ func (d *Detector) summariseBlock(b *block, r *probe.Round, lives map[int32]bool
 		Kind: r.Kind, Start: r.Start, End: r.End, Block: b.Name, State: b.State, Targets: b.Targets,
 		Expected: Ratio(b.Expected, million), Observed: observed, Responsive: len(lives),
 	}
-	if d.unseenAt(r.End - 1) {
+	if d.unseenAt(b, r.End-1) != nil {
 		s.State = Unknown
 	}
 	slices.Sort(rtts)

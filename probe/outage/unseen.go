@@ -1,0 +1,136 @@
+package outage
+
+import (
+	"cmp"
+	"slices"
+
+	"brownout/probe"
+)
+
+// turnBad judges that our own sight turned bad. Windows of two lines may overlap.
+func (d *Detector) turnBad(at probe.Instant) {
+	if d.Blind++; d.Blind > 1 {
+		return
+	}
+	d.addUnseen(Unseen{From: at, Reason: reasonVantage, Block: everywhere})
+	for i := range d.Parts {
+		d.tell(&d.Parts[i], Unknown, at, at, reasonVantage)
+	}
+}
+
+// turnGood judges that it turned good again.
+func (d *Detector) turnGood(at probe.Instant) {
+	if d.Blind--; d.Blind > 0 {
+		return
+	}
+	for i := range d.Unseen {
+		if d.Unseen[i].To == 0 {
+			d.Unseen[i].To = at
+		}
+	}
+	for i := range d.Parts {
+		d.tell(&d.Parts[i], d.Parts[i].State, at, at, d.Parts[i].Reason)
+	}
+}
+
+// miss records a time of which we find out later that we did not see it.
+func (d *Detector) miss(u Unseen, at probe.Instant) {
+	if u.From >= u.To {
+		return
+	}
+	d.addUnseen(u)
+	for i := range d.Parts {
+		b := &d.Parts[i]
+		switch {
+		case u.Block != everywhere && u.Block != b.Index:
+		case b.Since < u.From:
+			d.say(b, u.From, at)
+		default:
+			d.say(b, b.Since, at)
+		}
+	}
+}
+
+// addUnseen keeps the list in order, and as short as corrections backwards need it.
+func (d *Detector) addUnseen(u Unseen) {
+	const remembered = 256
+	if len(d.Unseen) == remembered {
+		d.Unseen = slices.Delete(d.Unseen, 0, remembered/2)
+	}
+	d.Unseen = append(d.Unseen, u)
+	slices.SortStableFunc(d.Unseen, func(a, b Unseen) int { return cmp.Compare(a.From, b.From) })
+}
+
+// unseenOf is a block's times unseen, in order and apart from each other.
+func (d *Detector) unseenOf(b *block) []Unseen {
+	var out []Unseen
+	for _, u := range d.Unseen {
+		if u.Block != everywhere && u.Block != b.Index {
+			continue
+		}
+		if n := len(out); n > 0 && (out[n-1].To == 0 || out[n-1].To >= u.From) {
+			if out[n-1].To != 0 && (u.To == 0 || u.To > out[n-1].To) {
+				out[n-1].To = u.To
+			}
+			continue
+		}
+		out = append(out, u)
+	}
+	return out
+}
+
+// unseenAt is the time unseen of a block that holds a moment; nil where none does.
+func (d *Detector) unseenAt(b *block, t probe.Instant) *Unseen {
+	for _, u := range d.unseenOf(b) {
+		if u.From <= t && (u.To == 0 || t < u.To) {
+			return &u
+		}
+	}
+	return nil
+}
+
+// missRound records what a full round that ended did not see, though it was there to look.
+func (d *Detector) missRound(r *probe.Round, seen probe.Instant) {
+	due, unsent := d.dueAndUnsent(r)
+	lost := func(b int, reason string) {
+		d.miss(Unseen{From: r.Start, To: r.End, Reason: reason, Block: int32(b)}, seen)
+	}
+	for b := range d.Parts {
+		if due[b] > 0 && 2*unsent[b] > due[b] {
+			lost(b, reasonUnsent)
+		}
+	}
+	if due[0] > 0 && 2*d.TooFast > due[0] { // whoever answered, it was not the space
+		lost(everywhere, reasonMiddlebox)
+	}
+}
+
+// dueAndUnsent counts, for each block, the services with a baseline that a round was to probe, and those of them that we
+// failed to. What a round that was cut short did not come to is neither.
+func (d *Detector) dueAndUnsent(r *probe.Round) (due, unsent []int) {
+	var plan *probe.Plan
+	if r.Seeded && !d.Distrust {
+		plan = r.Plan()
+	}
+	due, unsent = make([]int, len(d.Parts)), make([]int, len(d.Parts))
+	for i := range d.Services {
+		s := &d.Services[i]
+		k := slices.IndexFunc(r.Passes, func(p probe.Pass) bool { return p.Protocol.Code() == s.Code })
+		if !s.Reliable || k < 0 {
+			continue
+		}
+		p, h := &r.Passes[k], &d.Hosts[s.Host]
+		target, ok := p.Targets.Index(h.Addr)
+		if !ok || plan != nil && r.Span > 0 && plan.Offset(k, target).Milliseconds() >= int64(r.End-r.Start) {
+			continue
+		}
+		_, failed := slices.BinarySearch(p.Unsent, int32(target))
+		for _, b := range blocksOf(h) {
+			due[b]++
+			if failed {
+				unsent[b]++
+			}
+		}
+	}
+	return due, unsent
+}

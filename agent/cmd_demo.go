@@ -206,14 +206,14 @@ func (a *app) reportDemo(o *demoOptions, scenario *lab.Scenario, found []outage.
 		}
 		truth = append(truth, truthOutage{Block: t.Block, Kind: stateOf(t.Kind), Start: t.Start, End: t.End, Optional: t.Optional})
 	}
-	if *o.format == "json" {
-		h := outage.History{}
-		h.Add(outage.Findings{Outages: found})
-		if err := web.WriteList(a.stdout, h.Outages(false)); err != nil {
+	h := outage.History{}
+	h.Add(outage.Findings{Outages: found})
+	if whole := h.Outages(false); *o.format == "json" {
+		if err := web.WriteList(a.stdout, whole); err != nil {
 			return err
 		}
 	} else {
-		renderOutages(a.stdout, found, truth, a.paletteOf(a.stdout).on)
+		renderOutages(a.stdout, whole, truth, a.paletteOf(a.stdout).on)
 	}
 	if wrong := compareTruth(found, scenario.Truth()); len(wrong) > 0 {
 		for _, w := range wrong {

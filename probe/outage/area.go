@@ -2,6 +2,7 @@ package outage
 
 import (
 	"net/netip"
+	"slices"
 
 	"brownout/probe"
 )
@@ -14,7 +15,10 @@ type area struct {
 	Weight int64         // micro-nats against "up" in the whole run
 	First  probe.Instant // send time of the run's first silence
 	Sure   probe.Instant // when the weight reached certain; 0: not yet
-	Relit  Interval      // when the latest run of certain silence ended
+
+	Relit Interval      // when the latest run of certain silence ended
+	Ended []silence     // that run
+	Reply probe.Instant // send time of the reply that ended it
 
 	Usual int // addresses that usually answer
 }
@@ -29,23 +33,31 @@ type silence struct {
 
 const longestRun = 64
 
-// dark adds a silence. One sent before the last life says nothing of the time since.
+// dark adds a silence. One sent before the last life says nothing of the time since, but it may say when life began.
 func (a *area) dark(s silence, slack int64) {
 	if s.From <= a.Lived {
+		if s.From < a.Reply && len(a.Ended) > 0 {
+			a.Ended = add(a.Ended, s)
+			a.relight(a.Relit.Latest)
+		}
 		return
 	}
 	if len(a.Run) == 0 {
 		a.First = s.From
 	}
-	if len(a.Run) == longestRun {
-		copy(a.Run, a.Run[longestRun/2:])
-		a.Run = a.Run[:longestRun/2]
-	}
-	a.Run = append(a.Run, s)
+	a.Run = add(a.Run, s)
 	a.Weight += s.Weight
 	if a.Sure == 0 && a.Weight >= certain {
 		a.Sure = s.To.Add(slack)
 	}
+}
+
+// add keeps the youngest of a run.
+func add(run []silence, s silence) []silence {
+	if len(run) == longestRun {
+		run = slices.Delete(run, 0, longestRun/2)
+	}
+	return append(run, s)
 }
 
 // lit adds life of a probe sent at from that arrived at arrived.
@@ -54,14 +66,8 @@ func (a *area) lit(from, arrived probe.Instant, slack int64) {
 		return
 	}
 	if a.Sure != 0 {
-		a.Relit = Interval{Earliest: a.darkUntil(from), Latest: arrived}
-		last := a.Relit.Earliest
-		for _, s := range a.Run {
-			if s.From <= from {
-				last = max(last, s.From)
-			}
-		}
-		a.Relit.At = last + (max(from, last)-last)/2
+		a.Ended, a.Reply = slices.Clone(a.Run), from
+		a.relight(arrived)
 	}
 	a.Lived = from
 	rest := a.Run
@@ -71,19 +77,31 @@ func (a *area) lit(from, arrived probe.Instant, slack int64) {
 	}
 }
 
-// darkUntil walks back from a reply to the silence before which the area cannot have been up again.
-func (a *area) darkUntil(reply probe.Instant) probe.Instant {
+// relight bounds when the run that ended did: after the silence before which the area cannot have been up again, and
+// before the reply arrived. It is done anew with every silence that was sent before the reply and is seen after it.
+func (a *area) relight(arrived probe.Instant) {
+	last := a.Ended[0].From
+	for _, s := range a.Ended {
+		if s.From <= a.Reply {
+			last = max(last, s.From)
+		}
+	}
+	a.Relit = Interval{Earliest: a.darkUntil(), At: last + (max(a.Reply, last)-last)/2, Latest: arrived}
+}
+
+// darkUntil walks back from the reply to the silence before which the area cannot have been up again.
+func (a *area) darkUntil() probe.Instant {
 	var sum int64
-	for i := len(a.Run) - 1; i >= 0; i-- {
-		s := &a.Run[i]
-		if s.From > reply || heardLater(a.Run[i+1:], s.Host) {
+	for i := len(a.Ended) - 1; i >= 0; i-- {
+		s := &a.Ended[i]
+		if s.From > a.Reply || heardLater(a.Ended[i+1:], s.Host) {
 			continue
 		}
 		if sum += s.Alone; sum >= certain {
 			return s.From
 		}
 	}
-	return a.First
+	return a.Ended[0].From
 }
 
 func heardLater(run []silence, host int32) bool {

@@ -230,7 +230,7 @@ func (d *Detector) revive(b *block, h *host, e *event) {
 	b.Loss.reset()
 	// Of one host that lives we know only when it was last silent; of a block that is back, more.
 	silent := max(dark.At, min(h.SilentAt, e.from))
-	life := Interval{Earliest: silent, At: silent + (e.from-silent)/2, Latest: e.arrived}
+	life := Interval{Earliest: silent, At: silent + (e.from-silent)/2, Latest: e.arrived.Add(d.Slack)}
 	d.enter(b, Partial, life, e.Seen)
 	b.Open.Cause, b.Open.Back = causeReturn, a.Relit
 	if a.Relit.At < dark.At {

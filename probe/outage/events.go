@@ -70,7 +70,7 @@ func (d *Detector) expand(r *probe.Round) *line {
 		}
 	}
 	for i := range r.Passes {
-		d.expandAnswers(l, i)
+		d.expandAnswers(l, i, plan)
 		d.expandSilence(l, i, plan)
 	}
 	l.events = append(l.events, event{Seen: r.End.Add(r.TimeoutMS()), rank: ends})
@@ -99,14 +99,14 @@ func contradicts(r *probe.Round, plan *probe.Plan) bool {
 	return false
 }
 
-func (d *Detector) expandAnswers(l *line, pass int) {
+func (d *Detector) expandAnswers(l *line, pass int, plan *probe.Plan) {
 	r, p := l.round, &l.round.Passes[pass]
 	for k := range p.Answers {
 		a := &p.Answers[k]
 		e := event{pass: int32(pass), target: a.Target, addr: p.Targets.Addr(int(a.Target)), rank: observes, outcome: a.Outcome, rtt: a.RTT}
 		if !a.Outcome.Life() {
 			if d.knownBefore(e.addr, p.Protocol, r.Start) {
-				e.from, e.to = bounds(r, a.Offset)
+				e.from, e.to = silentBounds(r, plan, pass, a.Target, a.Offset)
 				e.Seen = e.to.Add(r.TimeoutMS())
 				l.events = append(l.events, e)
 			}
@@ -117,15 +117,15 @@ func (d *Detector) expandAnswers(l *line, pass int) {
 		e.Seen = e.arrived
 		if a.Outcome == probe.Late {
 			e.Seen = max(e.Seen, e.to.Add(r.TimeoutMS()+1))
-			d.expandTimeoutOfLate(l, e, a, p.Protocol)
+			d.expandTimeoutOfLate(l, e, a, plan)
 		}
 		l.events = append(l.events, e)
 	}
 }
 
 // expandTimeoutOfLate lists the silence that a late reply was before it came.
-func (d *Detector) expandTimeoutOfLate(l *line, e event, a *probe.Answer, p probe.Protocol) {
-	if !d.knownBefore(e.addr, p, l.round.Start) {
+func (d *Detector) expandTimeoutOfLate(l *line, e event, a *probe.Answer, plan *probe.Plan) {
+	if !d.knownBefore(e.addr, l.round.Passes[e.pass].Protocol, l.round.Start) {
 		return
 	}
 	first := a.Offset
@@ -133,7 +133,7 @@ func (d *Detector) expandTimeoutOfLate(l *line, e event, a *probe.Answer, p prob
 		first = a.First
 	}
 	e.outcome, e.rtt = probe.Timeout, 0
-	e.from, e.to = bounds(l.round, first)
+	e.from, e.to = silentBounds(l.round, plan, int(e.pass), e.target, first)
 	e.Seen = e.to.Add(l.round.TimeoutMS())
 	l.events = append(l.events, e)
 }
@@ -145,10 +145,7 @@ func (d *Detector) expandSilence(l *line, pass int, plan *probe.Plan) {
 		for target := range p.Silent() {
 			addr := p.Targets.Addr(int(target))
 			if d.knownBefore(addr, p.Protocol, r.Start) {
-				from, to := bounds(r, p.SilentMS[k])
-				if plan != nil && int64(p.SilentMS[k]) == plan.Offset(pass, int(target)).Milliseconds() {
-					to = from.Add(probe.PlanTolerance.Milliseconds())
-				}
+				from, to := silentBounds(r, plan, pass, target, p.SilentMS[k])
 				l.silence(pass, target, addr, from, to)
 			}
 			k++
@@ -179,6 +176,16 @@ func (l *line) silence(pass int, target int32, addr netip.Addr, from, to probe.I
 		Seen: to.Add(l.round.TimeoutMS()), rank: observes, pass: int32(pass), target: target, addr: addr,
 		outcome: probe.Timeout, from: from, to: to,
 	})
+}
+
+// silentBounds is the send time of an attempt that was silent. One recorded as planned was sent then, or within the
+// tolerance of plans after.
+func silentBounds(r *probe.Round, plan *probe.Plan, pass int, target, offset int32) (from, to probe.Instant) {
+	from, to = bounds(r, offset)
+	if plan != nil && int64(offset) == plan.Offset(pass, int(target)).Milliseconds() {
+		to = from.Add(probe.PlanTolerance.Milliseconds())
+	}
+	return from, to
 }
 
 // bounds is the send time of an attempt, or the round's where it is unknown.

@@ -119,12 +119,13 @@ const recentLives = 32
 func (d *Detector) live(r *probe.Round, e *event, i int32) {
 	s := &d.Services[i]
 	h := &d.Hosts[s.Host]
+	arrived := e.arrived.Add(d.Slack)
 	for _, a := range h.Areas {
-		d.Areas[a].lit(e.from, e.arrived, d.Slack)
+		d.Areas[a].lit(e.from, arrived, d.Slack)
 	}
 	for _, b := range blocksOf(h) {
 		block := &d.Parts[b]
-		block.byProtocol(s.Code).lit(e.from, e.arrived, d.Slack)
+		block.byProtocol(s.Code).lit(e.from, arrived, d.Slack)
 		if s.Reliable {
 			block.Loss.add(lossSample{From: e.from, Life: true}, e.Seen.Add(-d.TimeoutMS))
 		}

@@ -154,6 +154,9 @@ func (d *Detector) recovery(b *block) Interval {
 	switch o.Cause {
 	case causeReturn:
 		if _, odds := b.Loss.worst(); odds < certain {
+			if again := d.Areas[b.Index].Relit; again.Latest == o.Back.Latest {
+				return again // silences seen since may have narrowed it
+			}
 			return o.Back
 		}
 	case causeDark:

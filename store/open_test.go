@@ -21,7 +21,7 @@ import (
 func wantError(t *testing.T, err, is error, says ...string) {
 	t.Helper()
 	if err == nil || is != nil && !errors.Is(err, is) {
-		t.Errorf("got %v, want %v", err, is)
+		t.Errorf("got %v, want an error (%v) that says %q", err, is, says)
 		return
 	}
 	for _, word := range says {

@@ -217,7 +217,7 @@ func (d *Detector) revive(b *block, h *host, e *event) {
 	a := &d.Areas[b.Index]
 	if b.State == Unknown {
 		d.move(b, Up, a.Relit.At, e.Seen, "")
-		b.Loss.reset()
+		b.Loss.reset(e.from)
 		return
 	}
 	if b.State != Total {
@@ -227,7 +227,7 @@ func (d *Detector) revive(b *block, h *host, e *event) {
 	if e.from <= dark.Latest {
 		return
 	}
-	b.Loss.reset()
+	b.Loss.reset(e.from)
 	// Of one host that lives we know only when it was last silent; of a block that is back, more.
 	silent := max(dark.At, min(h.SilentAt, e.from))
 	life := Interval{Earliest: silent, At: silent + (e.from-silent)/2, Latest: e.arrived.Add(d.Slack)}

@@ -12,7 +12,8 @@ import (
 type lossTest struct {
 	Sums    []int64 // micro-nats for each of fractions; nil: all 0
 	Recent  []lossSample
-	Waiting []lossSample // ordered by From
+	Waiting []lossSample  // ordered by From
+	Since   probe.Instant // what was sent until then has been judged
 }
 
 type lossSample struct {
@@ -37,6 +38,9 @@ func (s *lossSample) against(fraction int64) int64 {
 
 // add takes in a sample; all that were sent until ripe have been seen.
 func (t *lossTest) add(s lossSample, ripe probe.Instant) {
+	if s.From <= t.Since {
+		return
+	}
 	i := len(t.Waiting)
 	for i > 0 && t.Waiting[i-1].From > s.From {
 		i--
@@ -68,8 +72,11 @@ func (t *lossTest) weighOne(s lossSample) {
 	t.Recent = append(t.Recent, s)
 }
 
-// reset starts the sums anew.
-func (t *lossTest) reset() { t.Sums = nil }
+// reset starts the sums anew, with what was sent after a moment.
+func (t *lossTest) reset(since probe.Instant) {
+	t.Sums, t.Since = nil, since
+	t.Waiting = slices.DeleteFunc(t.Waiting, func(s lossSample) bool { return s.From <= since })
+}
 
 // worst is the likeliest fraction and its odds over "up" in micro-nats.
 func (t *lossTest) worst() (fraction, odds int64) {

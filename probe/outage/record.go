@@ -140,7 +140,7 @@ func (d *Detector) close(b *block, end Interval, seen probe.Instant) {
 	d.publish(b)
 	b.Last, b.Open = b.Open, nil
 	b.Suspect = 0
-	b.Loss.reset()
+	b.Loss.reset(end.At)
 	d.move(b, Up, end.At, seen, "")
 }
 

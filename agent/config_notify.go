@@ -47,6 +47,9 @@ func (c *Config) growNotify(index string) *NotifyConfig {
 var notifyTypes = []string{"webhook", "alertmanager", "shoutrrr"}
 
 func (k *checker) notify() {
+	if len(k.c.Notify) > 0 {
+		k.c.warn("notify: the tables are checked, and this version delivers nothing")
+	}
 	for i := range k.c.Notify {
 		n, key := &k.c.Notify[i], "notify["+strconv.Itoa(i)+"]"
 		if n.Type == "" {

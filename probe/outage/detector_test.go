@@ -289,7 +289,7 @@ func TestP3OwnSide(t *testing.T) {
 
 func TestP3Gap(t *testing.T) {
 	w := newWorld(t, 3).like2014()
-	h, lines := w.run(150)
+	_, lines := w.run(150)
 	lines = slices.DeleteFunc(lines, func(r *probe.Round) bool { return r.Start > at(t, noon) && r.Start < at(t, later) })
 	h, err := outage.Replay(outage.Config{}, &source{lines})
 	if err != nil {

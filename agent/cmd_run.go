@@ -101,7 +101,7 @@ func (c *Config) engineOn(clock *probe.Clock, s *store.Store, log *slog.Logger, 
 	e = &engine{
 		Clock: clock, Sweeper: sweeper, Vantage: vantage, Store: s, BlockBits: c.Space.BlockBits, Log: log,
 		Space: c.Targets, Protocols: c.Probe.Protocols, Name: c.Vantage.Name, Trusted: c.Vantage.AcknowledgeNoVantage,
-		Round: c.Probe.Round, Core: c.Probe.CoreInterval,
+		Round: c.Probe.Round, Core: c.Probe.CoreInterval, ExtraPer24: sweeperConfig.ExtraPer24,
 	}
 	return e, func() {
 		if err := errors.Join(vantage.Close(), sweeper.Close()); err != nil {

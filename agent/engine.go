@@ -30,8 +30,10 @@ type engine struct {
 	Trusted   bool   // silence may make a total though no references vouch for it
 	Round     time.Duration
 	Core      time.Duration
-	Watch     func(engineView) // called after every look; nil: nobody watches
-	Notify    func(outage.Findings)
+	// ExtraPer24 is the sweeper's allowance for core passes and confirmations; 0: no cap.
+	ExtraPer24 float64
+	Watch      func(engineView) // called after every look; nil: nobody watches
+	Notify     func(outage.Findings)
 
 	detector  *outage.Detector
 	schedule  schedule.Schedule
@@ -231,13 +233,13 @@ func (e *engine) start(ctx context.Context, due schedule.Due) error {
 		}
 	}
 	if due.Core {
-		if err := e.sweep(ctx, probe.Core, e.Core, e.detector.Core()); err != nil {
+		if err := e.sweep(ctx, probe.Core, e.Core, e.detector.Core(e.allowance(e.Core))); err != nil {
 			return err
 		}
 	}
 	if due.Confirm {
 		e.Log.Info("asking the usual services again")
-		return e.sweep(ctx, probe.Confirm, confirmSpan, e.detector.Confirmation())
+		return e.sweep(ctx, probe.Confirm, confirmSpan, e.detector.Confirmation(e.allowance(0)))
 	}
 	return nil
 }
@@ -271,6 +273,20 @@ func (e *engine) usual(kind probe.Kind) func(netip.Addr, probe.Protocol) bool {
 		_, ok := core[p].Index(a)
 		return ok
 	}
+}
+
+// allowance is how many services of a /24 a pass may ask: of core passes, what leaves a third of the allowance to
+// confirmations and retries; of a confirmation, what fits a full bucket.
+func (e *engine) allowance(every time.Duration) outage.Allowance {
+	const bucket, othersPerSecond = 32, 2
+	switch {
+	case e.ExtraPer24 == 0:
+		return outage.Allowance{}
+	case every == 0:
+		return outage.Allowance{ICMP: bucket, Others: bucket}
+	}
+	share := every.Seconds() * 2 / 3
+	return outage.Allowance{ICMP: max(1, int(share*e.ExtraPer24)), Others: max(1, int(share*othersPerSecond))}
 }
 
 // configured leaves out what was learned of protocols that are no longer probed.

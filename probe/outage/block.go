@@ -188,8 +188,8 @@ func (d *Detector) darken(b *block, a *area, seen probe.Instant) {
 	}
 }
 
-// darkenSpace makes the space at least partial when a block of it is total. While nothing else has lived since, it waits
-// for two rounds: the space may prove to be total itself.
+// darkenSpace makes the space at least partial when a block of it is total. While it is not certain that the rest
+// has lived since, it waits for two rounds: the space may prove to be total itself.
 func (d *Detector) darkenSpace(seen probe.Instant) {
 	space := &d.Parts[0]
 	if space.State != Up || space.Usual < usualForPartial {
@@ -197,7 +197,7 @@ func (d *Detector) darkenSpace(seen probe.Instant) {
 	}
 	for i := 1; i < len(d.Parts); i++ {
 		b := &d.Parts[i]
-		if b.State != Total || d.Areas[0].Lived < d.Areas[i].First && int64(seen-b.Since) < 2*d.MedianGap {
+		if b.State != Total || d.Areas[i].weightBefore(d.Areas[0].Lived) < certain && int64(seen-b.Since) < 2*d.MedianGap {
 			continue
 		}
 		d.openDark(space, []netip.Prefix{b.Prefix}, seen)

@@ -137,11 +137,11 @@ func (w *world) run(n int) (*outage.History, []*probe.Round) {
 			f := d.Advance(t)
 			h.Add(f)
 			if f.Confirm && w.confirm {
-				put(w.round(probe.Confirm, t, time.Second, d.Confirmation()))
+				put(w.round(probe.Confirm, t, time.Second, d.Confirmation(outage.Allowance{ICMP: 32, Others: 32})))
 			}
-			if w.core > 0 && t >= coreDue && len(d.Core()) > 0 {
+			if w.core > 0 && t >= coreDue && len(d.Core(outage.Allowance{})) > 0 {
 				coreDue = t.Add(w.core.Milliseconds())
-				put(w.round(probe.Core, t, w.core-10*time.Second, d.Core()))
+				put(w.round(probe.Core, t, w.core-10*time.Second, d.Core(outage.Allowance{})))
 			}
 		}
 	}

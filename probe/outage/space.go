@@ -72,38 +72,59 @@ func (d *Detector) Usual(a netip.Addr, p probe.Protocol) bool {
 // UsualServices is the services that usually answer, ordered by protocol.
 func (d *Detector) UsualServices() []probe.Aim { return d.aims(d.byAvailability(million / 2)) }
 
+// Allowance is how many services of a /24 (IPv6: /48) may be asked in one pass; 0: all.
+type Allowance struct {
+	ICMP   int
+	Others int // TCP and DNS together
+}
+
 // Core is the services by which the space is watched between rounds: the usual ones or, if they are fewer than 10, the
-// most available, up to 64. It is ordered by protocol; empty before anything was learned.
-func (d *Detector) Core() []probe.Aim {
+// most available, up to 64; of each /24 as many as are allowed, first the best of every address. It is ordered by
+// protocol; empty before anything was learned.
+func (d *Detector) Core(per24 Allowance) []probe.Aim {
 	const few, most = 10, 64
 	usual := d.byAvailability(million / 2)
 	if len(usual) < few {
 		usual = d.byAvailability(1)
 		usual = usual[:min(len(usual), most)]
 	}
-	return d.aims(usual)
+	return d.aims(d.within(per24, usual))
 }
 
-// Confirmation is the part of the core that is probed again at once on suspicion: of each /24 at most 32 services, first
-// the best of every address.
-func (d *Detector) Confirmation() []probe.Aim {
-	const perBlock = 32
-	services := d.byAvailability(1)
+// Confirmation is what is asked again at once on suspicion: whatever has a baseline, within the allowance.
+func (d *Detector) Confirmation(per24 Allowance) []probe.Aim {
+	return d.aims(d.within(per24, d.byAvailability(1)))
+}
+
+// within keeps of services, the best first, what is allowed: every address's best before any second one.
+func (d *Detector) within(per24 Allowance, services []int32) []int32 {
 	rank := make(map[int32]int, len(services)) // how many better ones its host has
-	seen := map[int32]int{}
+	better := map[int32]int{}
 	for _, i := range services {
 		h := d.Services[i].Host
-		rank[i] = seen[h]
-		seen[h]++
+		rank[i] = better[h]
+		better[h]++
 	}
 	slices.SortStableFunc(services, func(a, b int32) int { return cmp.Compare(rank[a], rank[b]) })
-	taken := map[netip.Prefix]int{}
-	return d.aims(slices.DeleteFunc(services, func(i int32) bool {
-		addr := d.Hosts[d.Services[i].Host].Addr
-		p, _ := addr.Prefix(min(24, addr.BitLen()))
-		taken[p]++
-		return taken[p] > perBlock
-	}))
+	type bucket struct {
+		block netip.Prefix
+		icmp  bool
+	}
+	taken := map[bucket]int{}
+	return slices.DeleteFunc(services, func(i int32) bool {
+		s := &d.Services[i]
+		size, most := 24, per24.Others
+		if d.Hosts[s.Host].Addr.Is6() {
+			size = probe.IPv6GroupBits
+		}
+		p, _ := d.Hosts[s.Host].Addr.Prefix(size) // size fits the family
+		key := bucket{p, s.protocol().IsICMP()}
+		if key.icmp {
+			most = per24.ICMP
+		}
+		taken[key]++
+		return most > 0 && taken[key] > most
+	})
 }
 
 // byAvailability is the services with a baseline and at least the given availability, the best first.

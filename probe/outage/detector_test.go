@@ -3,6 +3,7 @@ package outage_test
 import (
 	"bytes"
 	"encoding/json"
+	"flag"
 	"net/netip"
 	"slices"
 	"testing"
@@ -13,6 +14,8 @@ import (
 	"brownout/probe"
 	"brownout/probe/outage"
 )
+
+var seeds = flag.Int("seeds", 2, "worlds of each kind that are simulated")
 
 const (
 	noon  = "2014-12-21T16:15:00Z"
@@ -28,7 +31,7 @@ func worlds(t *testing.T, f func(t *testing.T, w *world)) {
 	}{
 		{"rounds", 0, false}, {"confirmed", 0, true}, {"core", time.Minute, true},
 	} {
-		for seed := range uint64(5) {
+		for seed := range uint64(*seeds) {
 			t.Run(c.name, func(t *testing.T) {
 				t.Parallel()
 				w := newWorld(t, seed).like2014()

@@ -30,11 +30,19 @@ const longestLoss = 256
 // against is what a sample adds to the odds of a fraction over "up", in micro-nats.
 func (s *lossSample) against(fraction int64) int64 {
 	if s.Life {
-		return -weight(fraction)
+		return -lifeWeights[slices.Index(fractions[:], fraction)]
 	}
 	up := int64(s.Odds)
 	return weight(up) - weight(million-fraction*(million-up)/million)
 }
+
+// lifeWeights is the weight of each fraction: what a reply adds to "up" over it.
+var lifeWeights = func() (w [len(fractions)]int64) {
+	for i, f := range fractions {
+		w[i] = weight(f)
+	}
+	return w
+}()
 
 // add takes in a sample; all that were sent until ripe have been seen.
 func (t *lossTest) add(s lossSample, ripe probe.Instant) {

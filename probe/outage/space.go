@@ -191,12 +191,8 @@ func (d *Detector) status(b *block) BlockStatus {
 		Expected: Ratio(b.Expected, million), Observed: observed, ResponseRate: Ratio(int64(observed)*million, b.Expected),
 		Usual: b.Usual, Responsive: b.Responsive, Targets: b.Targets, Conditions: []Condition{},
 	}
-	// What the last look did not see is unknown until the next.
-	if u := d.unseenAt(b, max(d.Covered-1, b.Since)); u != nil || d.Blind > 0 {
-		out.State, out.Reason = Unknown, reasonVantage
-		if u != nil {
-			out.Since, out.Reason = u.From, u.Reason
-		}
+	if u := d.unseenNow(b); u != nil {
+		out.State, out.Since, out.Reason = Unknown, u.From, u.Reason
 	}
 	if len(b.Filtered) > 0 {
 		out.Conditions = append(out.Conditions, Filtering)

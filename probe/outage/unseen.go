@@ -89,6 +89,17 @@ func (d *Detector) unseenAt(b *block, t probe.Instant) *Unseen {
 	return nil
 }
 
+// unseenNow is the time unseen that lasts, or that the last look was: it is not over before the next; nil where there is
+// none.
+func (d *Detector) unseenNow(b *block) *Unseen {
+	for _, u := range d.unseenOf(b) {
+		if u.To == 0 || u.To >= d.Covered && u.To > b.Since {
+			return &u
+		}
+	}
+	return nil
+}
+
 // missRound records what a full round that ended did not see, though it was there to look.
 func (d *Detector) missRound(r *probe.Round, seen probe.Instant) {
 	due, unsent := d.dueAndUnsent(r)

@@ -160,7 +160,7 @@ func openSimulation(ctx context.Context, o *demoOptions, scenario *lab.Scenario,
 	}
 	sim := &simulation{config: scenarioConfig(scenario), close: func() {}}
 	if o.inProcess {
-		sim.seams = seams{openWire: nil, ping: nil}
+		sim.seams = seams{openWire: lab.OpenWire(world, clock), ping: lab.Ping(world, clock)}
 		return sim, nil
 	}
 	served, err := lab.Serve(ctx, lab.Config{World: world, Clock: clock})

@@ -98,12 +98,25 @@ func TestEveryAddressOfAnIPv6SpaceIsFound(t *testing.T) {
 		command(t, "ip -6 route add local 2001:db8:1::/118 dev lo")
 		command(t, "ip route add local 198.18.0.0/24 dev lo")
 		s := openTest(t, cfg, ICMP)
+		awaitIPv6(t, s, "2001:db8:1::2")
 		space := testSpace(t, "2001:db8:1::/118", "198.18.0.0/24")
 		r := sweepNow(t, s, space)
 		if got := lives(r, 0); got != space.Len() {
 			t.Errorf("%d of %d answered: %v", got, space.Len(), s.Stats())
 		}
 	})
+}
+
+// awaitIPv6 returns when the kernel has come to answer for an address: for the first milliseconds of a new namespace it
+// drops what is sent to one, and says nothing.
+func awaitIPv6(t *testing.T, s *Sweeper, target string) {
+	t.Helper()
+	for range 20 {
+		if lives(sweepNow(t, s, testSpace(t, target)), 0) == 1 {
+			return
+		}
+	}
+	t.Fatalf("the kernel does not come to answer for %s", target)
 }
 
 // TestErrorsAreEvidence: half of a space answers and half rejects, so that the rejections surface on the sends to those
@@ -122,6 +135,7 @@ func TestErrorsAreEvidence(t *testing.T) {
 			"icmpv6 type echo-request ip6 daddr & ::1 == ::1 reject with icmpv6 type admin-prohibited")
 		cfg.Timeout = 500e6
 		s := openTest(t, cfg, ICMP)
+		awaitIPv6(t, s, "2001:db8:1::2")
 		space := testSpace(t, "198.18.0.0/24", "2001:db8:1::/120")
 		r := sweepNow(t, s, space)
 		want := map[Outcome]int{Reply: 256, Unreachable: 256}

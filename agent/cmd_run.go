@@ -127,7 +127,14 @@ func (c *Config) serve(ctx context.Context, e *engine, s *store.Store, log *slog
 		log.Info("answering", "http", l.Addr().String(), "socket", web.SocketPath(c.Store.Path))
 	}
 	out := make(chan error, 1)
-	go func() { out <- web.Serve(ctx, c.handler(e, s, log), log, listeners...) }()
+	handler := c.handler(e, s, log)
+	go func() {
+		err := web.Serve(ctx, handler, log, listeners...)
+		if err != nil {
+			log.Error("questions are answered no more; measuring goes on", "error", err)
+		}
+		out <- err
+	}()
 	return out, nil
 }
 

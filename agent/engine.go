@@ -40,14 +40,23 @@ type engine struct {
 	under     []*underWay
 	found     outage.Findings // since the last commit
 	committed probe.Instant
+	vouched   probe.Instant // the vantage's settled as of the latest look
+	reading   reading       // of the latest look
+}
+
+// reading is what the clock said at one moment.
+type reading struct {
+	wall probe.Instant
+	at   time.Time // with a monotonic reading, where the clock is real
 }
 
 // underWay is a sweep that is not over and done with.
 type underWay struct {
-	sweep *probe.Sweep
-	round *probe.Round  // as last looked at
-	end   probe.Instant // the latest End given out
-	final bool          // the late window is over
+	sweep  *probe.Sweep
+	cancel context.CancelFunc // of the sweep
+	round  *probe.Round       // as last looked at
+	end    probe.Instant      // the latest End given out
+	final  bool               // the late window is over
 }
 
 // engineView is what a live view shows.
@@ -66,10 +75,14 @@ const (
 	confirmSpan  = 5 * time.Second
 	lookEvery    = time.Second
 	lookScaled   = 10 * time.Millisecond
+	leapLimit    = time.Second // what the wall clock may gain or lose on time from one look to the next
 )
 
-// run resumes from the store and goes on until ctx ends; then it stores how far it got.
+// run resumes from the store and goes on until ctx ends; then it stores how far it got. After a failure it does so at
+// once.
 func (e *engine) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	if err := e.resume(ctx); err != nil {
 		return err
 	}
@@ -79,16 +92,16 @@ func (e *engine) run(ctx context.Context) error {
 	}
 	tick := time.NewTicker(every)
 	defer tick.Stop()
-	for {
+	for ctx.Err() == nil {
 		if err := e.look(ctx); err != nil {
 			return errors.Join(err, e.stop())
 		}
 		select {
 		case <-ctx.Done():
-			return e.stop()
 		case <-tick.C:
 		}
 	}
+	return e.stop()
 }
 
 // resume takes up the baseline, the open outages and the rounds that were not wholly judged.
@@ -105,13 +118,17 @@ func (e *engine) resume(ctx context.Context) error {
 	if err := e.detector.UnmarshalBinary(snapshot); err != nil {
 		return fmt.Errorf("resume: %w", err)
 	}
+	if was := e.detector.BlockBits; was != e.BlockBits {
+		return hint(fmt.Errorf("resume: the store was judged by blocks of /%d, and space.block_bits is %d", was, e.BlockBits),
+			"set space.block_bits back, or move the store aside")
+	}
 	// What had been seen when the record was written, and not yet judged, is judged now; then those rounds are over.
 	for r, err := range e.Store.Rounds(cursor.Add(-longestRound), outage.EndOfTime, false) {
 		if err != nil {
 			return fmt.Errorf("resume: %w", err)
 		}
 		if r.Last() >= cursor {
-			e.under = append(e.under, &underWay{round: r, end: r.End, final: true})
+			e.under = append(e.under, &underWay{cancel: func() {}, round: r, end: r.End, final: true})
 		}
 	}
 	return e.await(ctx, cursor)
@@ -131,13 +148,19 @@ func (e *engine) await(ctx context.Context, cursor probe.Instant) error {
 
 // look starts what is due, takes in what was observed, judges it, and commits what is worth it.
 func (e *engine) look(ctx context.Context) error {
-	now := probe.InstantOf(e.Clock.Now())
+	read := e.Clock.Now()
+	now := probe.InstantOf(read)
+	if by := e.leapt(reading{now, read}); by.Abs() > leapLimit {
+		e.Log.Warn("the clock was set or the machine was asleep; the rounds under way end here", "by", by.Round(time.Millisecond))
+		e.endRounds()
+	}
+	e.vouched = e.settled()
 	if now >= e.detector.Cursor() { // else the clock was set back: wait for it
 		if err := e.start(ctx, e.schedule.Due(now)); err != nil {
 			return err
 		}
 	}
-	mark := min(now, e.settled())
+	mark := min(now, e.vouched)
 	view := engineView{Now: now}
 	for _, u := range e.under {
 		decided := e.collect(u)
@@ -163,6 +186,44 @@ func (e *engine) look(ctx context.Context) error {
 	return e.commitIfDue(now)
 }
 
+// leapt is by how much the wall clock went otherwise than time did since the latest look.
+func (e *engine) leapt(now reading) time.Duration {
+	was := e.reading
+	e.reading = now
+	if was.at.IsZero() {
+		return 0
+	}
+	return time.Duration(now.wall-was.wall)*time.Millisecond - now.at.Sub(was.at)
+}
+
+// endRounds ends what is under way, as it was vouched for at the latest look, and lets the next round begin at once: what
+// those sweeps would still observe, they would date by the clock of before.
+func (e *engine) endRounds() {
+	for _, u := range e.under {
+		if u.final {
+			continue
+		}
+		var known []probe.Window
+		if u.round != nil {
+			known = u.round.VantageBad
+		}
+		u.cancel()
+		<-u.sweep.Done()
+		e.collect(u)
+		u.round.VantageBad = known
+		e.conclude(u)
+	}
+	e.schedule = schedule.Schedule{Round: e.schedule.Round, Core: e.schedule.Core}
+	e.committed = 0
+}
+
+// conclude makes a round final whose sweep is over: nobody will vouch any more for the silence that nobody vouches for by
+// now.
+func (e *engine) conclude(u *underWay) {
+	markBad(u.round, e.vouched, u.round.End.Add(u.round.TimeoutMS()))
+	u.final = true
+}
+
 // keep collects findings for the next commit.
 func (e *engine) keep(f outage.Findings) {
 	e.found.Judged = f.Judged
@@ -185,12 +246,11 @@ func (e *engine) collect(u *underWay) probe.Instant {
 	r.End = u.end
 	r.Unverified = !e.Vantage.Verified() && !e.Trusted
 	until := r.End.Add(r.TimeoutMS())
-	settled := e.settled()
-	for _, bad := range e.Vantage.Bad(r.Start, min(until, settled)) {
+	for _, bad := range e.Vantage.Bad(r.Start, min(until, e.vouched)) {
 		markBad(r, bad.From, min(bad.To, until))
 	}
 	u.round = r
-	u.final = final && settled >= until
+	u.final = final && e.vouched >= until
 	return decided
 }
 
@@ -249,13 +309,15 @@ func (e *engine) sweep(ctx context.Context, kind probe.Kind, span time.Duration,
 	if len(aims) == 0 {
 		return nil
 	}
+	ctx, cancel := context.WithCancel(ctx)
 	s, err := e.Sweeper.Start(ctx, probe.Order{
 		Kind: kind, Space: e.Space, Aims: aims, Seed: rand.Uint64(), Span: span, Usual: e.usual(kind), Vantage: e.Name,
 	})
 	if err != nil {
+		cancel()
 		return fmt.Errorf("start %v: %w", kind, err)
 	}
-	e.under = append(e.under, &underWay{sweep: s})
+	e.under = append(e.under, &underWay{sweep: s, cancel: cancel})
 	return nil
 }
 
@@ -324,13 +386,14 @@ func (e *engine) commit(cursor probe.Instant) error {
 	var rest []*underWay
 	for _, u := range e.under {
 		if u.final {
+			u.cancel()
 			c.Sealed = append(c.Sealed, u.round)
 			e.report(u.round)
 			continue
 		}
 		// Should this be all that is left of the round, nobody will ever vouch for the silence since.
 		soFar := *u.round
-		markBad(&soFar, e.settled(), soFar.End.Add(soFar.TimeoutMS()))
+		markBad(&soFar, e.vouched, soFar.End.Add(soFar.TimeoutMS()))
 		c.Rounds = append(c.Rounds, &soFar)
 		rest = append(rest, u)
 	}
@@ -367,13 +430,14 @@ func (e *engine) report(r *probe.Round) {
 
 // stop judges and stores all there is.
 func (e *engine) stop() error {
+	e.vouched = max(e.vouched, e.settled())
 	var end probe.Instant
 	for _, u := range e.under {
 		if !u.final {
+			u.cancel()
 			<-u.sweep.Done()
 			e.collect(u)
-			markBad(u.round, e.settled(), u.round.End.Add(u.round.TimeoutMS()))
-			u.final = true
+			e.conclude(u)
 		}
 		if err := e.detector.Put(u.round); err != nil {
 			return err

@@ -113,22 +113,7 @@ func measure(t *testing.T, scenario *lab.Scenario, path string, chance *rand.Ran
 // engineLife runs an engine on a store until a moment. Where it is to be killed, kill is a copy of the store as of then.
 func engineLife(t *testing.T, scenario *lab.Scenario, path string, end probe.Instant, kill string) {
 	t.Helper()
-	world, err := lab.NewWorld(scenario)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := store.Open(path, store.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	clock := &probe.Clock{}
-	config := scenarioConfig(scenario)
-	config.Probe.LateWindow = 30 * time.Second
-	e, closeAll, err := config.engineOn(clock, s, slog.New(slog.DiscardHandler), seams{lab.OpenWire(world, clock), lab.Ping(world, clock)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	e, closeAll := simulatedEngine(t, scenario, path)
 	defer closeAll()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -138,13 +123,37 @@ func engineLife(t *testing.T, scenario *lab.Scenario, path string, end probe.Ins
 		}
 		cancel()
 		if kill != "" {
-			if err := s.Backup(kill); err != nil {
+			if err := e.Store.Backup(kill); err != nil {
 				t.Error(err)
 			}
 		}
 	}
 	if err := e.run(ctx); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// simulatedEngine is an engine on a store, in a simulated world.
+func simulatedEngine(t *testing.T, scenario *lab.Scenario, path string) (e *engine, closeAll func()) {
+	t.Helper()
+	world, err := lab.NewWorld(scenario)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.Open(path, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	clock := &probe.Clock{}
+	config := scenarioConfig(scenario)
+	config.Probe.LateWindow = 30 * time.Second
+	e, closeEngine, err := config.engineOn(clock, s, slog.New(slog.DiscardHandler), seams{lab.OpenWire(world, clock), lab.Ping(world, clock)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e, func() {
+		closeEngine()
+		s.Close()
 	}
 }
 

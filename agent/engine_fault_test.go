@@ -42,7 +42,7 @@ func TestEngineLeap(t *testing.T) {
 	for name, by := range map[string]int64{"forward": 3600_000, "back": -90_000} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := simulated{name: "leap", hours: 6, timeline: phase("01T03:33:20", "01T04:13:20", "uplink-down")}
+			s := simulated{name: "leap", hours: 5, timeline: phase("01T03:13:20", "01T03:53:20", "uplink-down")}
 			scenario := s.scenario(t, 1)
 			path := filepath.Join(t.TempDir(), "engine.db")
 			synctest.Test(t, func(t *testing.T) {

@@ -95,6 +95,66 @@ func spansEndAtLeaps(t *testing.T, path string) {
 	}
 }
 
+// TestEngineKilledWhileBlind kills the engine at many moments of a failure of our own side. Of each round that is left
+// behind, the silence since the failure is discarded, though nobody came to know of the failure.
+func TestEngineKilledWhileBlind(t *testing.T) {
+	s := simulated{name: "killed while blind", hours: 1, round: "1m", core: "0s", timeline: phase("01T00:30:20", "01T00:40:00", "uplink-down")}
+	scenario := s.scenario(t, 1)
+	dir := t.TempDir()
+	fault := scenario.Timeline[0].From
+	var copies []string
+	synctest.Test(t, func(t *testing.T) {
+		e, closeAll := simulatedEngine(t, scenario, filepath.Join(dir, "engine.db"))
+		defer closeAll()
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		next := fault.Add(5_000)
+		e.Watch = func(v engineView) {
+			if v.Now < next {
+				return
+			}
+			next = v.Now.Add(9_000)
+			copies = append(copies, filepath.Join(dir, next.String()))
+			if err := e.Store.Backup(copies[len(copies)-1]); err != nil {
+				t.Error(err)
+			}
+			if v.Now > fault.Add(120_000) {
+				cancel()
+			}
+		}
+		if err := e.run(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	for _, path := range copies {
+		discardsSince(t, path, fault)
+	}
+}
+
+// discardsSince demands that the latest round of a store discards its silence from shortly after a moment on.
+func discardsSince(t *testing.T, path string, fault probe.Instant) {
+	t.Helper()
+	const pingInterval = 10_000
+	s, err := store.Open(path, store.Options{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for r, err := range s.Rounds(0, outage.EndOfTime, true) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		from, to := r.End.Add(r.TimeoutMS()), r.Start
+		for _, w := range r.VantageBad {
+			from, to = min(from, r.Start.Add(w.From)), max(to, r.Start.Add(w.To))
+		}
+		if from > max(r.Start, fault.Add(pingInterval)) || to < r.End.Add(r.TimeoutMS()) {
+			t.Errorf("%s: the round from %v to %v discards silence from %v to %v", path, r.Start, r.End, from, to)
+		}
+		return
+	}
+}
+
 // TestEngineKeepsItsBlocks refuses to go on by other blocks than those of the store.
 func TestEngineKeepsItsBlocks(t *testing.T) {
 	s := simulated{name: "blocks", hours: 1}
@@ -109,4 +169,17 @@ func TestEngineKeepsItsBlocks(t *testing.T) {
 			t.Errorf("the engine ended with %v", err)
 		}
 	})
+}
+
+// TestInProcessNeedsNoSocket proves that a demonstration in process replaces every socket: nothing leaves the machine.
+func TestInProcessNeedsNoSocket(t *testing.T) {
+	s := simulated{name: "in process", hours: 1}
+	sim, err := openSimulation(t.Context(), &demoOptions{inProcess: true}, s.scenario(t, 1), &probe.Clock{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sim.close()
+	if sim.seams.openWire == nil || sim.seams.ping == nil {
+		t.Error("a real socket would be opened")
+	}
 }

@@ -197,7 +197,7 @@ func (d *Detector) status(b *block) BlockStatus {
 	if len(b.Filtered) > 0 {
 		out.Conditions = append(out.Conditions, Filtering)
 	}
-	if b.Unstable != 0 {
+	if b.Unstable != 0 && (b.Open != nil || d.Judged-b.Last.End.At <= unstableWindow) {
 		out.Conditions = append(out.Conditions, Unstable)
 	}
 	if d.MiddleboxAt != 0 && d.Judged-d.MiddleboxAt < 3600_000 {

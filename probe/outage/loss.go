@@ -112,7 +112,7 @@ func (t *lossTest) recovery(fraction int64, start probe.Instant) (Interval, int6
 	return change(t.Recent[i:], fraction, 1)
 }
 
-// change is the maximum-likelihood change point, with the range of those that are at most 100 times less likely
+// change is the maximum-likelihood change point, with the range of those that are at most 1,000 times less likely
 // (Hinkley, Biometrika 1970), and the odds for the change in micro-nats.
 func change(samples []lossSample, fraction, sign int64) (in Interval, odds int64) {
 	if len(samples) == 0 {
@@ -127,10 +127,10 @@ func change(samples []lossSample, fraction, sign int64) (in Interval, odds int64
 		}
 	}
 	first, last := best, best
-	for first > 0 && sums[first-1] >= sums[best]-weight(10_000) {
+	for first > 0 && sums[first-1] >= sums[best]-certain {
 		first--
 	}
-	for last < len(samples) && sums[last+1] >= sums[best]-weight(10_000) {
+	for last < len(samples) && sums[last+1] >= sums[best]-certain {
 		last++
 	}
 	at := func(i int) probe.Instant { return samples[min(max(i, 0), len(samples)-1)].From }

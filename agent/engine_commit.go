@@ -1,0 +1,104 @@
+package agent
+
+import (
+	"brownout/probe"
+	"brownout/probe/outage"
+	"brownout/store"
+)
+
+// commitIfDue commits on every transition, when a round is final, and every minute.
+func (e *engine) commitIfDue(now probe.Instant) error {
+	due := len(e.found.Changes)+len(e.found.Outages) > 0 || now >= e.committed.Add(commitEvery)
+	for _, u := range e.under {
+		due = due || u.final
+	}
+	if !due {
+		return nil
+	}
+	e.committed = now
+	return e.commit(e.detector.Cursor())
+}
+
+func (e *engine) commit(cursor probe.Instant) error {
+	snapshot, err := e.detector.MarshalBinary()
+	if err != nil {
+		return err
+	}
+	c := store.Commit{Findings: e.found, Detector: snapshot, Cursor: cursor}
+	var rest []*underWay
+	for _, u := range e.under {
+		if u.final {
+			u.cancel()
+			c.Sealed = append(c.Sealed, u.round)
+			e.report(u.round)
+			continue
+		}
+		// Should this be all that is left of the round, nobody will ever vouch for the silence since.
+		soFar := *u.round
+		markBad(&soFar, e.vouched, soFar.End.Add(soFar.TimeoutMS()))
+		c.Rounds = append(c.Rounds, &soFar)
+		rest = append(rest, u)
+	}
+	if err := e.Store.Commit(c); err != nil {
+		return err
+	}
+	e.under = rest
+	for i := range e.found.Outages {
+		e.tell(&e.found.Outages[i])
+	}
+	if e.Notify != nil {
+		e.Notify(e.found)
+	}
+	e.found = outage.Findings{}
+	return nil
+}
+
+// tell logs an outage that opened, changed its kind or ended; what else changes of it is no news.
+func (e *engine) tell(o *outage.Outage) {
+	news := o.Kind.String() + " " + string(o.Status)
+	if e.told[o.ID] == news {
+		return
+	}
+	if e.told == nil {
+		e.told = map[string]string{}
+	}
+	e.told[o.ID] = news
+	e.Log.Warn("outage", "id", o.ID, "block", o.Block, "kind", o.Kind.String(), "status", string(o.Status), "start", o.Start.At.String())
+}
+
+// report logs a full round in one line.
+func (e *engine) report(r *probe.Round) {
+	if r.Kind != probe.Full {
+		return
+	}
+	answers, unsent := 0, 0
+	for i := range r.Passes {
+		answers += len(r.Passes[i].Answers)
+		unsent += len(r.Passes[i].Unsent)
+	}
+	attrs := []any{"start", r.Start.String(), "answers", answers, "unsent", unsent}
+	if b := e.detector.Blocks(); len(b) > 0 {
+		attrs = append(attrs, "state", b[0].State.String(), "rate", b[0].ResponseRate.String(), "expected", b[0].Expected.String())
+	}
+	e.Log.Info("round", attrs...)
+}
+
+// stop judges and stores all there is.
+func (e *engine) stop() error {
+	e.vouched = max(e.vouched, e.settled())
+	var end probe.Instant
+	for _, u := range e.under {
+		if !u.final {
+			u.cancel()
+			<-u.sweep.Done()
+			e.collect(u)
+			e.conclude(u)
+		}
+		if err := e.detector.Put(u.round); err != nil {
+			return err
+		}
+		end = max(end, u.round.Last()+1)
+	}
+	e.keep(e.detector.Advance(end))
+	return e.commit(e.detector.Cursor())
+}

@@ -10,20 +10,27 @@ import (
 	"brownout/probe/outage"
 )
 
-// A late reply is silence at first, and life when it comes.
-func TestLateIsLife(t *testing.T) {
-	w := newWorld(t, 7).like2014()
-	from, to := at(t, noon), at(t, later)
-	w.amend = func(r *probe.Round) {
+// answersBetween changes the answers to what was sent from one time to another.
+func answersBetween(from, to probe.Instant, change func(a *probe.Answer)) func(r *probe.Round) {
+	return func(r *probe.Round) {
 		for i := range r.Passes {
 			for k := range r.Passes[i].Answers {
 				a := &r.Passes[i].Answers[k]
 				if sent := r.Start.Add(int64(a.Offset)); sent >= from && sent < to {
-					a.Outcome, a.RTT = probe.Late, probe.QuantiseRTT(5_000_000+a.RTT)
+					change(a)
 				}
 			}
 		}
 	}
+}
+
+// A late reply is silence at first, and life when it comes.
+func TestLateIsLife(t *testing.T) {
+	w := newWorld(t, 7).like2014()
+	from, to := at(t, noon), at(t, later)
+	w.amend = answersBetween(from, to, func(a *probe.Answer) {
+		a.Outcome, a.RTT = probe.Late, probe.QuantiseRTT(5_000_000+a.RTT)
+	})
 	h, lines := w.run(150)
 	sane(t, h, lines)
 	for _, o := range h.Outages(true) {
@@ -38,16 +45,9 @@ func TestUnreachableIsSilence(t *testing.T) {
 	w := newWorld(t, 7).like2014()
 	from, to := at(t, noon), at(t, later)
 	router := netip.MustParseAddr("198.19.0.1")
-	w.amend = func(r *probe.Round) {
-		for i := range r.Passes {
-			for k := range r.Passes[i].Answers {
-				a := &r.Passes[i].Answers[k]
-				if sent := r.Start.Add(int64(a.Offset)); sent >= from && sent < to {
-					a.Outcome, a.Type, a.Code, a.From = probe.Unreachable, 3, 1, router
-				}
-			}
-		}
-	}
+	w.amend = answersBetween(from, to, func(a *probe.Answer) {
+		a.Outcome, a.Type, a.Code, a.From = probe.Unreachable, 3, 1, router
+	})
 	h, lines := w.run(150)
 	sane(t, h, lines)
 	o := only(t, h, outage.Total)
@@ -60,16 +60,9 @@ func TestUnreachableIsSilence(t *testing.T) {
 func TestP11Middlebox(t *testing.T) {
 	w := newWorld(t, 7).like2014()
 	from, to := at(t, noon), at(t, later)
-	w.amend = func(r *probe.Round) {
-		for i := range r.Passes {
-			for k := range r.Passes[i].Answers {
-				a := &r.Passes[i].Answers[k]
-				if sent := r.Start.Add(int64(a.Offset)); sent >= from && sent < to {
-					a.RTT = probe.QuantiseRTT(12_000)
-				}
-			}
-		}
-	}
+	w.amend = answersBetween(from, to, func(a *probe.Answer) {
+		a.RTT = probe.QuantiseRTT(12_000)
+	})
 	h, lines := w.run(150)
 	sane(t, h, lines)
 	if list := h.Outages(true); len(list) > 0 {

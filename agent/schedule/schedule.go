@@ -50,13 +50,5 @@ func following(due, now probe.Instant, every int64) probe.Instant {
 	return now.Add(every)
 }
 
-// Next is the moment at which something is due next, but for confirmations.
-func (s *Schedule) Next() probe.Instant {
-	if s.Core > 0 {
-		return min(s.next, s.nextCore)
-	}
-	return s.next
-}
-
 // Hold lets nothing be due before t.
 func (s *Schedule) Hold(t probe.Instant) { s.next = max(s.next, t) }

@@ -15,7 +15,6 @@ type host struct {
 	Silent   bool          // its last observation was a silence
 	SilentAt probe.Instant // send time of that silence
 	Answers  bool          // in the latest observation of at least one service
-	Known    probe.Instant // when it was first seen to live
 
 	Expected int64 // millionths: its chance to answer a round by any service
 	Usual    bool

@@ -67,7 +67,7 @@ func (d *Detector) meet(a netip.Addr, p probe.Protocol, at probe.Instant) int32 
 	h, ok := d.hosts[a]
 	if !ok {
 		h = int32(len(d.Hosts))
-		d.Hosts = append(d.Hosts, host{Addr: a, Known: at, Block: d.blockOf(a)})
+		d.Hosts = append(d.Hosts, host{Addr: a, Block: d.blockOf(a)})
 		d.hosts[a] = h
 		d.place(h)
 	}

@@ -18,11 +18,7 @@ type Status struct {
 }
 
 func (h *handler) status(a *answer) error {
-	format := a.p.format()
-	if err := a.p.done(); err != nil {
-		return err
-	}
-	s, err := h.readStatus()
+	format, s, err := h.askedStatus(a)
 	if err != nil {
 		return err
 	}
@@ -30,6 +26,16 @@ func (h *handler) status(a *answer) error {
 		return list(a, format, blockColumns, each(s.Blocks))
 	}
 	return object(a, s)
+}
+
+// askedStatus is how things stand, and the format that was asked for.
+func (h *handler) askedStatus(a *answer) (format string, s *Status, err error) {
+	format = a.p.format()
+	if err := a.p.done(); err != nil {
+		return "", nil, err
+	}
+	s, err = h.readStatus()
+	return format, s, err
 }
 
 func (h *handler) readStatus() (*Status, error) {
@@ -76,11 +82,7 @@ func (h *handler) detector() (*outage.Detector, error) {
 }
 
 func (h *handler) blocks(a *answer) error {
-	format := a.p.format()
-	if err := a.p.done(); err != nil {
-		return err
-	}
-	s, err := h.readStatus()
+	format, s, err := h.askedStatus(a)
 	if err != nil {
 		return err
 	}

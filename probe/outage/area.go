@@ -14,9 +14,9 @@ type area struct {
 	Run    []silence     // since then, in the order seen; the oldest of a long run are dropped
 	Weight int64         // micro-nats against "up" in the whole run
 	First  probe.Instant // send time of the run's first silence
-	Sure   probe.Instant // when the weight reached certain; 0: not yet
+	Sure   probe.Instant // when the weight reached bounded; 0: not yet
 
-	Relit Interval      // when the latest run of certain silence ended
+	Relit Interval      // when the latest run of silence that is no chance ended
 	Ended []silence     // that run
 	Reply probe.Instant // send time of the reply that ended it
 
@@ -47,7 +47,7 @@ func (a *area) dark(s silence, slack int64) {
 	}
 	a.Run = add(a.Run, s)
 	a.Weight += s.Weight
-	if a.Sure == 0 && a.Weight >= certain {
+	if a.Sure == 0 && a.Weight >= bounded {
 		a.Sure = s.To.Add(slack)
 	}
 }
@@ -97,7 +97,7 @@ func (a *area) darkUntil() probe.Instant {
 		if s.From > a.Reply || heardLater(a.Ended[i+1:], s.Host) {
 			continue
 		}
-		if sum += s.Alone; sum >= certain {
+		if sum += s.Alone; sum >= bounded {
 			return s.From
 		}
 	}

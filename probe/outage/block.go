@@ -84,7 +84,7 @@ func (d *Detector) doubt(b *block, h *host, seen probe.Instant) {
 		d.darken(b, a, seen)
 		return
 	}
-	if a.Weight < certain && b.State != Up {
+	if a.Weight < suspect && b.State != Up {
 		return
 	}
 	if b.State == Total || b.State == Unknown || !d.suspicious(b, h) {
@@ -102,7 +102,7 @@ func (d *Detector) suspicious(b *block, h *host) bool {
 	}
 	return slices.ContainsFunc(h.Areas, func(i int32) bool {
 		a := &d.Areas[i]
-		return a.Weight >= certain && (i == b.Index || a.Usual >= usualForDark)
+		return i == b.Index && a.Weight >= suspect || a.Weight >= certain && a.Usual >= usualForDark
 	})
 }
 
@@ -122,7 +122,7 @@ func (d *Detector) isDark(b *block, a *area, seen probe.Instant) bool {
 	if d.MedianGap > 0 {
 		long = min(long, 2*d.MedianGap)
 	}
-	return (b.Observable || b.Open != nil) && a.Weight >= decisiveTotal && int64(seen-a.First) >= long &&
+	return (b.Observable || b.Open != nil) && a.Weight >= decisive && int64(seen-a.First) >= long &&
 		d.askedAll(b, a.First) && !d.explained(b)
 }
 

@@ -42,13 +42,11 @@ type memory struct {
 	Covered     probe.Instant   // the end of what was observed
 	Unseen      []Unseen        // the latest times of which we know nothing
 	Blind       int             // windows under way in which our own sight is bad
-	LastSilence probe.Instant   // send time of the latest expected reply that did not come
-	SilentHost  int32           // and whose; -1: nobody's
-	Lives       []probe.Instant // send times of the latest replies
-	Delay       int64           // microseconds: by how much replies were slower of late than their fastest
-	FastRTT     uint32          // microseconds: of the fastest service with a history
-	MiddleboxAt probe.Instant   // when a reply last came faster than the path allows
-	TooFast     int             // such replies in the full round under way
+	Path        path
+	Delay       int64         // microseconds: by how much replies were slower of late than their fastest
+	FastRTT     uint32        // microseconds: of the fastest service with a history
+	MiddleboxAt probe.Instant // when a reply last came faster than the path allows
+	TooFast     int           // such replies in the full round under way
 
 	Unverified bool  // of the line that began last: the vantage has too few references
 	TimeoutMS  int64 // of the same
@@ -78,7 +76,7 @@ type serviceKey struct {
 
 // New makes a detector that has seen nothing.
 func New(cfg Config) *Detector {
-	d := &Detector{memory: memory{BlockBits: cmp.Or(cfg.BlockBits, 24), SilentHost: -1}}
+	d := &Detector{memory: memory{BlockBits: cmp.Or(cfg.BlockBits, 24)}}
 	d.index()
 	return d
 }

@@ -7,15 +7,15 @@ import "math/bits"
 
 const million = 1_000_000
 
-// The odds that decide, as micro-nats of likelihood against "up".
+// The odds that decide, as micro-nats of likelihood against "up". Every block is looked at with every observation, for
+// years: the odds make up for a prior that says so.
 var (
-	certain       = weight(1_000)      // 1,000:1: silence is all but certain; also when a confirmation is asked for
-	decisive      = 3 * weight(10_000) // 1e6:1: partial at 1,000:1 after a prior of 1:1,000
-	decisiveTotal = 4 * weight(10_000) // 1e8:1: total at 1e6:1 after a prior of 1:100
+	certain  = weight(1_000)      // 1,000:1: silence is all but certain
+	suspect  = weight(20_000)     // 50:1: a few expected replies are missing, which a confirmation costs little to settle
+	bounded  = weight(5_000)      // 200:1: how sure it is that an interval holds its instant
+	enough   = 3 * weight(10_000) // 1e6:1: what a block must be able to show to be observable
+	decisive = 4 * weight(10_000) // 1e8:1: 1,000:1 for a partial and 1e6:1 for a total, after priors of 1e-5 and 1e-2
 )
-
-// The priors take up that every block is looked at with every observation, for years: without them a block of three
-// addresses with 5 % loss each would be called dark once in a decade, by chance.
 
 // weight is -ln(p), of a probability in millionths, in micro-nats.
 func weight(ppm int64) int64 {
@@ -25,8 +25,26 @@ func weight(ppm int64) int64 {
 
 const logBits = 20
 
-// log2 is the binary logarithm of x >= 1 in units of 2^-20, by repeated squaring.
+// log2 is the binary logarithm of x >= 1 in units of 2^-20, interpolated between the 1,024ths of an octave.
 func log2(x uint64) int64 {
+	whole := bits.Len64(x) - 1
+	m := x << (63 - whole) << 1 // the fraction, of 2^64
+	i, rest := m>>(64-tableBits), int64(m<<tableBits>>(64-logBits))
+	return int64(whole)<<logBits + logs[i] + (logs[i+1]-logs[i])*rest>>logBits
+}
+
+const tableBits = 10
+
+// logs is the logarithms of 1 + i/1024.
+var logs = func() (t [1<<tableBits + 1]int64) {
+	for i := range t {
+		t[i] = slowLog2(1<<tableBits+uint64(i)) - tableBits<<logBits
+	}
+	return t
+}()
+
+// slowLog2 is the same by repeated squaring.
+func slowLog2(x uint64) int64 {
 	whole := bits.Len64(x) - 1
 	m := x << (63 - whole) >> 32 // in [2^31, 2^32)
 	out := int64(whole) << logBits
@@ -53,8 +71,6 @@ func decay(age, half int64) int64 {
 // Correlated loss, in milliseconds: a silence soon after another one is little news.
 const (
 	hostBurst     = 41_589         // half-life of a burst of loss on a host's own path: mean 60 s
-	pathBurst     = 2_079          // and on the path to all: mean 3 s
-	pathLoss      = 300_000        // the chance, in millionths, that a silence right after another host's is that path's
 	leastSilence  = 10_000         // no single silence is rarer than 1 % while its block is up
 	mostSilence   = 999_000        // nor more certain than this
 	forgetting    = 512            // rounds: the memory of a service's availability

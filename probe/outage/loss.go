@@ -7,19 +7,12 @@ import (
 )
 
 // lossTest weighs "up" against "only a fraction of what should answer does", for several fractions at once: Page's CUSUM
-// over the observations of a block, each weighed given what its host and path did just before. Observations are weighed
-// in the order in which they were sent, for a reply is seen sooner than a silence.
+// over the observations of a block, each weighed given what its host and the path did before. Observations are weighed in
+// the order in which they were sent, for a reply is seen sooner than a silence.
 type lossTest struct {
-	Sums    []int64 // micro-nats for each of fractions; nil: all 0
-	Recent  []lossSample
-	Waiting []lossSample  // ordered by From
-	Since   probe.Instant // what was sent until then has been judged
-}
-
-type lossSample struct {
-	From probe.Instant
-	Odds int32 // millionths: the chance of a silence while up
-	Life bool
+	Sums   []int64 // micro-nats for each of fractions; nil: all 0
+	Recent []sample
+	Since  probe.Instant // what was sent until then has been judged
 }
 
 // fractions are the alternatives, in millionths of the usual life.
@@ -27,47 +20,24 @@ var fractions = [...]int64{800_000, 600_000, 400_000, 200_000, 50_000}
 
 const longestLoss = 256
 
-// against is what a sample adds to the odds of a fraction over "up", in micro-nats.
-func (s *lossSample) against(fraction int64) int64 {
-	if s.Life {
-		return -lifeWeights[slices.Index(fractions[:], fraction)]
-	}
-	up := int64(s.Odds)
-	return weight(up) - weight(million-fraction*(million-up)/million)
+// silence is the chance, in millionths, that the sample is silent while up.
+func (s *sample) silence() int64 {
+	return million - (million-int64(s.Odds))*(million-int64(s.Path))/million
 }
 
-// lifeWeights is the weight of each fraction: what a reply adds to "up" over it.
-var lifeWeights = func() (w [len(fractions)]int64) {
-	for i, f := range fractions {
-		w[i] = weight(f)
+// against is what a sample adds to the odds of a fraction over "up", in micro-nats.
+func (s *sample) against(fraction int64) int64 {
+	if s.Life {
+		return weight(million-int64(s.Path)) - weight(fraction)
 	}
-	return w
-}()
+	return weight(s.silence()) - weight(million-fraction*(million-int64(s.Odds))/million)
+}
 
-// add takes in a sample; all that were sent until ripe have been seen.
-func (t *lossTest) add(s lossSample, ripe probe.Instant) {
+// weigh takes in the next sample in order of sending.
+func (t *lossTest) weigh(s *sample) {
 	if s.From <= t.Since {
 		return
 	}
-	i := len(t.Waiting)
-	for i > 0 && t.Waiting[i-1].From > s.From {
-		i--
-	}
-	t.Waiting = slices.Insert(t.Waiting, i, s)
-	t.weigh(ripe)
-}
-
-// weigh takes in what was sent until ripe.
-func (t *lossTest) weigh(ripe probe.Instant) {
-	n := 0
-	for n < len(t.Waiting) && t.Waiting[n].From <= ripe {
-		t.weighOne(t.Waiting[n])
-		n++
-	}
-	t.Waiting = slices.Delete(t.Waiting, 0, n)
-}
-
-func (t *lossTest) weighOne(s lossSample) {
 	if t.Sums == nil {
 		t.Sums = make([]int64, len(fractions))
 	}
@@ -77,13 +47,12 @@ func (t *lossTest) weighOne(s lossSample) {
 	if len(t.Recent) == longestLoss {
 		t.Recent = slices.Delete(t.Recent, 0, longestLoss/2)
 	}
-	t.Recent = append(t.Recent, s)
+	t.Recent = append(t.Recent, *s)
 }
 
 // reset starts the sums anew, with what was sent after a moment.
 func (t *lossTest) reset(since probe.Instant) {
 	t.Sums, t.Since = nil, since
-	t.Waiting = slices.DeleteFunc(t.Waiting, func(s lossSample) bool { return s.From <= since })
 }
 
 // worst is the likeliest fraction and its odds over "up" in micro-nats.
@@ -114,7 +83,7 @@ func (t *lossTest) recovery(fraction int64, start probe.Instant) (Interval, int6
 
 // change is the maximum-likelihood change point, with the range of those that are at most 1,000 times less likely
 // (Hinkley, Biometrika 1970), and the odds for the change in micro-nats.
-func change(samples []lossSample, fraction, sign int64) (in Interval, odds int64) {
+func change(samples []sample, fraction, sign int64) (in Interval, odds int64) {
 	if len(samples) == 0 {
 		return Interval{}, 0
 	}

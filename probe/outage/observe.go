@@ -112,9 +112,6 @@ func (d *Detector) place(h int32) {
 // smallestDark is the length of the smallest prefix that is judged dark by itself.
 const smallestDark = 28
 
-// recentLives is how many replies are remembered to tell a lossy path from lossy hosts.
-const recentLives = 32
-
 // live credits life.
 func (d *Detector) live(r *probe.Round, e *event, i int32) {
 	s := &d.Services[i]
@@ -126,15 +123,12 @@ func (d *Detector) live(r *probe.Round, e *event, i int32) {
 	for _, b := range blocksOf(h) {
 		block := &d.Parts[b]
 		block.byProtocol(s.Code).lit(e.from, arrived, d.Slack)
-		if s.Reliable {
-			block.Loss.add(lossSample{From: e.from, Life: true}, e.Seen.Add(-d.TimeoutMS))
-		}
+	}
+	if s.Reliable {
+		d.Path.put(sample{From: e.from, Host: s.Host, Odds: int32(d.odds(s, h, e)), Life: true})
+		d.weigh(e.Seen)
 	}
 	s.Answers, h.Answers = true, true
-	d.Lives = append(d.Lives, e.from)
-	if len(d.Lives) > 2*recentLives {
-		d.Lives = slices.Delete(d.Lives, 0, recentLives)
-	}
 	if r.Kind == probe.Full {
 		s.Fresh = trialOf(true, h.Silent)
 	}
@@ -163,7 +157,9 @@ func (d *Detector) still(r *probe.Round, e *event, i int32) {
 	if !s.Reliable {
 		return
 	}
-	odds := d.odds(s, h, e)
+	d.weigh(e.Seen)
+	alone := d.odds(s, h, e)
+	odds := million - (million-alone)*(million-d.Path.lossAt(e.from))/million
 	silent := silence{From: e.from, To: e.to, Host: s.Host, Weight: weight(odds), Alone: weight(max(million-s.Expected, leastSilence))}
 	slack := d.Slack + d.flight(r, s)
 	for _, b := range blocksOf(h) {
@@ -175,11 +171,9 @@ func (d *Detector) still(r *probe.Round, e *event, i int32) {
 	for _, a := range h.Areas {
 		d.Areas[a].dark(silent, slack)
 	}
-	for _, b := range blocksOf(h) {
-		d.Parts[b].Loss.add(lossSample{From: e.from, Odds: int32(odds)}, e.Seen.Add(-d.TimeoutMS))
-	}
+	d.Path.put(sample{From: e.from, Host: s.Host, Odds: int32(alone)})
+	d.weigh(e.Seen)
 	h.Silent, h.SilentAt = true, max(h.SilentAt, e.from)
-	d.LastSilence, d.SilentHost = e.from, s.Host
 	for _, b := range blocksOf(h) {
 		d.doubt(&d.Parts[b], h, e.Seen)
 	}
@@ -200,23 +194,30 @@ func (d *Detector) flight(r *probe.Round, s *service) int64 {
 	return ((int64(s.FastRTT)+d.Delay)*max(r.Scale, 1) + 999) / 1000
 }
 
-// odds is the chance in millionths that the service is silent in this observation though its block is up, given what it,
-// its host and the path did just before.
+// odds is the chance in millionths that the service is silent in this observation though its block is up and the path
+// is good, given what it and its host did just before. What was learned holds the usual loss of the path too, which is
+// weighed apart.
 func (d *Detector) odds(s *service, h *host, e *event) int64 {
-	odds := s.silenceAfterLife()
-	spread := int64(e.to-e.from) / 2 // where the send time is unknown
+	odds := (s.silenceAfterLife() - usualLoss) * million / (million - usualLoss)
 	if h.Silent {
+		spread := int64(e.to-e.from) / 2 // where the send time is unknown
 		odds = max(s.silenceAfterSilence(), decay(apart(e.from, h.SilentAt)+spread, hostBurst))
-	}
-	if d.SilentHost >= 0 && d.SilentHost != s.Host && !d.livedBetween(d.LastSilence, e.from) {
-		odds = max(odds, decay(apart(e.from, d.LastSilence)+spread, pathBurst)*pathLoss/million)
 	}
 	return min(max(odds, leastSilence), mostSilence)
 }
 
-// livedBetween reports whether the path was shown to work between two sends.
-func (d *Detector) livedBetween(a, b probe.Instant) bool {
-	return slices.ContainsFunc(d.Lives, func(t probe.Instant) bool { return t > min(a, b) && t < max(a, b) })
+// weigh takes in what was sent so long before that all of it has been seen.
+func (d *Detector) weigh(seen probe.Instant) {
+	ripe := seen.Add(-d.TimeoutMS - probe.PlanTolerance.Milliseconds())
+	n := 0
+	for ; n < len(d.Path.Waiting) && d.Path.Waiting[n].From <= ripe; n++ {
+		s := &d.Path.Waiting[n]
+		d.Path.take(s)
+		for _, b := range blocksOf(&d.Hosts[s.Host]) {
+			d.Parts[b].Loss.weigh(s)
+		}
+	}
+	d.Path.Waiting = slices.Delete(d.Path.Waiting, 0, n)
 }
 
 func apart(a, b probe.Instant) int64 { return max(int64(a-b), int64(b-a)) }

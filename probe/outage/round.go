@@ -178,7 +178,7 @@ func (d *Detector) observable(b *block) bool {
 		first += weight(max(million-h.Expected, leastSilence))
 		more += d.repeatWeight(h)
 	}
-	return hosts >= hostsForBlock && first+(rounds-1)*more >= decisive
+	return hosts >= hostsForBlock && first+(rounds-1)*more >= enough
 }
 
 // repeatWeight is what another round of silence of an already silent host weighs.

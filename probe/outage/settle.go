@@ -10,10 +10,11 @@ import (
 
 // settle decides, at the end of a line, what a block's silences were.
 func (d *Detector) settle(b *block, r *probe.Round, seen probe.Instant) {
-	b.Loss.weigh(seen.Add(-d.TimeoutMS))
+	d.weigh(seen)
 	b.Filtered = d.darkProtocols(b)
 	switch {
 	case b.Open != nil:
+		b.doubtReturn()
 		d.measure(b)
 		d.tryClose(b, seen)
 	case b.State == Up && b.Suspect != 0 && r.Start >= b.Suspect && b.Usual >= usualForPartial:
@@ -24,6 +25,13 @@ func (d *Detector) settle(b *block, r *probe.Round, seen probe.Instant) {
 	}
 	if b.Suspect != 0 && !d.doubtful(b) {
 		b.Suspect = 0
+	}
+}
+
+// doubtReturn takes a return from total for one in part, once there is no doubt about the loss since.
+func (b *block) doubtReturn() {
+	if fraction, odds := b.Loss.worst(); b.Open.Cause == causeReturn && odds >= decisive {
+		b.Open.Cause, b.Open.Fraction = causeLoss, fraction
 	}
 }
 
@@ -153,12 +161,10 @@ func (d *Detector) recovery(b *block) Interval {
 	o := b.Open
 	switch o.Cause {
 	case causeReturn:
-		if _, odds := b.Loss.worst(); odds < certain {
-			if again := d.Areas[b.Index].Relit; again.Latest == o.Back.Latest {
-				return again // silences seen since may have narrowed it
-			}
-			return o.Back
+		if again := d.Areas[b.Index].Relit; again.Latest == o.Back.Latest {
+			return again // silences seen since may have narrowed it
 		}
+		return o.Back
 	case causeDark:
 		var end Interval
 		for _, p := range o.Dark {
@@ -174,10 +180,14 @@ func (d *Detector) recovery(b *block) Interval {
 			return end
 		}
 	}
-	if end, odds := b.Loss.recovery(cmp.Or(o.Fraction, fractions[len(fractions)/2]), o.Start.At); odds >= decisive {
-		return end
+	end, odds := b.Loss.recovery(cmp.Or(o.Fraction, fractions[len(fractions)/2]), max(o.Start.At, o.Back.At))
+	switch {
+	case odds < decisive:
+		return Interval{}
+	case end.Earliest <= o.Back.At:
+		return o.Back
 	}
-	return Interval{}
+	return end
 }
 
 // mostlyBack reports whether two thirds of a prefix's usual addresses answer.

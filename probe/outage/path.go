@@ -1,0 +1,112 @@
+package outage
+
+import (
+	"slices"
+
+	"brownout/probe"
+)
+
+// path is what is known of the way to the space, which all that is sent shares: whether it is good or in one of several
+// kinds of bad spell, a hidden chain in continuous time (Gilbert, BSTJ 1960; Elliott, BSTJ 1963) that is filtered forward
+// through the observations in order of sending (Baum et al., 1970). It is what keeps a burst of loss from being taken for
+// an outage: many silences in a few seconds are one piece of news.
+type path struct {
+	At      probe.Instant      // everything sent until then has been taken in
+	Bad     [len(bursts)]int64 // billionths: the chance of each kind of bad spell then
+	Waiting []sample           // not yet taken in, ordered by From
+}
+
+// burst is a kind of bad spell.
+type burst struct {
+	half  int64 // half-life, milliseconds
+	share int64 // of the time, billionths
+	loss  int64 // of what is sent in it, millionths
+}
+
+// bursts are a mean of 3 s in 3 % of the time, as is common on long paths, and rare ones of 20 s and two minutes.
+var bursts = [...]burst{
+	{half: 2_079, share: 30_000_000, loss: 800_000},
+	{half: 13_863, share: 100_000, loss: 800_000},
+	{half: 83_178, share: 10_000, loss: 800_000},
+}
+
+// usualLoss is the share of what is sent, in millionths, that such a path takes.
+var usualLoss = func() (sum int64) {
+	for _, b := range bursts {
+		sum += b.share * b.loss / billion
+	}
+	return sum
+}()
+
+const billion = 1_000_000_000
+
+// sample is an observation of a reliable service.
+type sample struct {
+	From probe.Instant
+	Host int32
+	Odds int32 // millionths: the chance of a silence while up, but for the path
+	Path int32 // millionths: the chance that the path takes it, while up; known when it is taken in
+	Life bool
+}
+
+// put keeps a sample until all that were sent before it have been seen.
+func (p *path) put(s sample) {
+	i := len(p.Waiting)
+	for i > 0 && p.Waiting[i-1].From > s.From {
+		i--
+	}
+	p.Waiting = slices.Insert(p.Waiting, i, s)
+}
+
+// lossAt is the chance, in millionths, that the path takes what is sent at t, given all that was taken in.
+func (p *path) lossAt(t probe.Instant) int64 {
+	next := p.at(t)
+	sum := int64(0)
+	for i, bad := range next {
+		sum += bad * bursts[i].loss / billion
+	}
+	return sum
+}
+
+// at is the chances at t, not before At.
+func (p *path) at(t probe.Instant) [len(bursts)]int64 {
+	next := p.Bad
+	good := int64(billion)
+	for _, bad := range p.Bad {
+		good -= bad
+	}
+	for i := range next {
+		stays := decay(int64(t-p.At), bursts[i].half)
+		next[i] = next[i]*stays/million + good*(bursts[i].share*(million-stays)/million)/billion
+	}
+	return next
+}
+
+// take moves on to a sample and learns from it.
+func (p *path) take(s *sample) {
+	s.Path = int32(p.lossAt(s.From))
+	if s.From < p.At {
+		return // a late reply: the moment is over
+	}
+	p.Bad, p.At = p.at(s.From), s.From
+	alone := int64(s.Odds)
+	if s.Life {
+		alone = million - alone
+	}
+	sum := int64(billion)
+	for _, bad := range p.Bad {
+		sum -= bad
+	}
+	sum = sum * alone / million
+	for i := range p.Bad {
+		lives := (million - int64(s.Odds)) * (million - bursts[i].loss) / million
+		if !s.Life {
+			lives = million - lives
+		}
+		p.Bad[i] = p.Bad[i] * lives / million
+		sum += p.Bad[i]
+	}
+	for i := range p.Bad {
+		p.Bad[i] = p.Bad[i] * billion / max(sum, 1)
+	}
+}

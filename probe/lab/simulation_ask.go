@@ -23,3 +23,18 @@ func (h *dweller) has(a netip.Addr, t probe.Instant) bool {
 	}
 	return h.stays[k].addr == a
 }
+
+// Emptied is the share of the usual life of the prefixes that an [Empties] event silences, by whom it strikes.
+func (s *Simulation) Emptied(e Event) float64 {
+	struck, all := 0.0, 0.0
+	for _, h := range s.hosts {
+		if e.strikes(h.Address) {
+			life := h.Availability * (1 - h.Night.Hours()/24)
+			all += life
+			if h.chosen(&e) {
+				struck += life
+			}
+		}
+	}
+	return struck / max(all, 1e-9)
+}

@@ -1,6 +1,7 @@
 package outage
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 
@@ -15,6 +16,7 @@ type area struct {
 	Weight int64         // micro-nats against "up" in the whole run
 	First  probe.Instant // send time of the run's first silence
 	Sure   probe.Instant // when the weight reached bounded; 0: not yet
+	Onset  centre        // of the run
 
 	Relit Interval      // when the latest run of silence that is no chance ended
 	Ended []silence     // that run
@@ -44,7 +46,9 @@ func (a *area) dark(s silence, slack int64) {
 	}
 	if len(a.Run) == 0 {
 		a.First = s.From
+		a.Onset = centre{From: cmp.Or(a.Lived, s.From)}
 	}
+	a.Onset.stretch(int64(s.From-a.Onset.From), a.Weight)
 	a.Run = add(a.Run, s)
 	a.Weight += s.Weight
 	if a.Sure == 0 && a.Weight >= bounded {
@@ -80,28 +84,49 @@ func (a *area) lit(from, arrived probe.Instant, slack int64) {
 // relight bounds when the run that ended did: after the silence before which the area cannot have been up again, and
 // before the reply arrived. It is done anew with every silence that was sent before the reply and is seen after it.
 func (a *area) relight(arrived probe.Instant) {
-	last := a.Ended[0].From
-	for _, s := range a.Ended {
-		if s.From <= a.Reply {
-			last = max(last, s.From)
-		}
-	}
-	a.Relit = Interval{Earliest: a.darkUntil(), At: last + (max(a.Reply, last)-last)/2, Latest: arrived}
-}
-
-// darkUntil walks back from the reply to the silence before which the area cannot have been up again.
-func (a *area) darkUntil() probe.Instant {
+	a.Relit = Interval{Earliest: a.Ended[0].From, Latest: arrived}
+	back := centre{From: a.Reply} // backwards from the reply
 	var sum int64
 	for i := len(a.Ended) - 1; i >= 0; i-- {
 		s := &a.Ended[i]
 		if s.From > a.Reply || heardLater(a.Ended[i+1:], s.Host) {
 			continue
 		}
+		back.stretch(int64(a.Reply-s.From), sum)
 		if sum += s.Alone; sum >= bounded {
-			return s.From
+			a.Relit.Earliest = s.From
+			break
 		}
 	}
-	return a.Ended[0].From
+	a.Relit.At = max(a.Relit.Earliest, a.Reply.Add(-back.mean()))
+}
+
+// centre is the mean of a moment between observations, every instant being as likely as the silences before it (after it,
+// backwards) are by chance: of the change from life to silence the posterior mean, given a prior that favours no instant.
+type centre struct {
+	From         probe.Instant
+	Reached      int64 // milliseconds from there
+	Mass, Moment float64
+}
+
+// stretch goes on to a silence that many milliseconds from the beginning; weight is that of all silences before it.
+func (c *centre) stretch(to, weight int64) {
+	if to <= c.Reached {
+		return
+	}
+	likely := float64(decay(weight, microLn2)) / million
+	mass := float64(float64(to-c.Reached) * likely)
+	c.Mass += mass
+	c.Moment += float64(mass * float64(to+c.Reached) / 2)
+	c.Reached = to
+}
+
+// mean is the centre, in milliseconds from the beginning.
+func (c *centre) mean() int64 {
+	if c.Mass == 0 {
+		return c.Reached
+	}
+	return int64(c.Moment / c.Mass)
 }
 
 func heardLater(run []silence, host int32) bool {
@@ -129,12 +154,7 @@ func (a *area) weightBefore(t probe.Instant) int64 {
 
 // start bounds when the run of silence began.
 func (a *area) start() Interval {
-	in := Interval{Earliest: a.Lived, At: a.First, Latest: a.Sure}
-	if a.Lived != 0 {
-		in.At = a.Lived + (a.First-a.Lived)/2
-	} else {
-		in.Earliest = a.First
-	}
+	in := Interval{Earliest: cmp.Or(a.Lived, a.First), At: a.Onset.From.Add(a.Onset.mean()), Latest: a.Sure}
 	if in.Latest == 0 && len(a.Run) > 0 {
 		in.Latest = a.Run[len(a.Run)-1].To
 	}

@@ -26,6 +26,7 @@ type block struct {
 	Before     int64 // millionths: the response rate while all was well
 
 	Suspect probe.Instant // since when "up" is doubted; 0: it is not
+	Doubted int           // full rounds since
 	Asked   int           // confirmations since the last full round
 	AskedAt probe.Instant
 	Loss    lossTest
@@ -55,8 +56,11 @@ func (b *block) byProtocol(code uint32) *area {
 // judged reports whether the block has a verdict at all.
 func (b *block) judged() bool { return b.State != Learning && b.State != Unobservable }
 
-// calm reports whether what the block does now may be learned as usual.
-func (b *block) calm() bool { return b.State <= Up && b.Suspect == 0 }
+// calm reports whether what the block does now may be learned as usual: nothing is wrong, or it has been doubted for so
+// long that the doubt is about what was learned.
+func (b *block) calm() bool { return b.State <= Up && (b.Suspect == 0 || b.Doubted >= doubtedRounds) }
+
+const doubtedRounds = 6
 
 // needs is the least number of usual addresses for a verdict.
 const (
@@ -228,9 +232,7 @@ func (d *Detector) revive(b *block, h *host, e *event) {
 		return
 	}
 	b.Loss.reset(e.from)
-	// Of one host that lives we know only when it was last silent; of a block that is back, more.
-	silent := max(dark.At, min(h.SilentAt, e.from))
-	life := Interval{Earliest: silent, At: silent + (e.from-silent)/2, Latest: e.arrived.Add(d.Slack)}
+	life := d.lifeSince(b, h, e)
 	d.enter(b, Partial, life, e.Seen)
 	b.Open.Cause, b.Open.Back = causeReturn, a.Relit
 	if a.Relit.At < dark.At {
@@ -238,6 +240,18 @@ func (d *Detector) revive(b *block, h *host, e *event) {
 	}
 	d.move(b, Partial, life.At, e.Seen, "")
 	d.ask(b, e.Seen)
+}
+
+// lifeSince bounds since when a host lives in a block that was dark. Of one host that lives we know only when it was last
+// silent; of one that rarely answers, or of a block that is back, more.
+func (d *Detector) lifeSince(b *block, h *host, e *event) Interval {
+	dark := b.Open.Phases[len(b.Open.Phases)-1].Start
+	relit := d.Areas[b.Index].Relit
+	if h.SilentAt < dark.At && relit.At >= dark.At {
+		return relit
+	}
+	silent := max(dark.At, min(h.SilentAt, e.from))
+	return Interval{Earliest: silent, At: silent + (e.from-silent)/2, Latest: e.arrived.Add(d.Slack)}
 }
 
 // afterLast keeps an outage's start out of the one before.

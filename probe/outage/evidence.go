@@ -19,11 +19,13 @@ var (
 
 // weight is -ln(p), of a probability in millionths, in micro-nats.
 func weight(ppm int64) int64 {
-	const microLn2 = 693147
 	return (log2(million) - log2(uint64(max(ppm, 1)))) * microLn2 >> logBits
 }
 
-const logBits = 20
+const (
+	logBits  = 20
+	microLn2 = 693147
+)
 
 // log2 is the binary logarithm of x >= 1 in units of 2^-20, interpolated between the 1,024ths of an octave.
 func log2(x uint64) int64 {

@@ -66,7 +66,7 @@ func (d *Detector) enter(b *block, s State, start Interval, seen probe.Instant) 
 
 func (d *Detector) open(b *block, start Interval, seen probe.Instant) {
 	d.countStart(b, start.At)
-	b.Suspect = 0
+	b.Suspect, b.Doubted = 0, 0
 	b.Open = &record{Worst: 2 * million, Outage: Outage{
 		ID: b.Name + "-" + start.Latest.Time().Format("20060102T150405.000Z"), Block: b.Name, Status: Ongoing,
 		Start: start, DeclaredAt: seen, Dark: []netip.Prefix{}, Conditions: []Condition{},
@@ -139,7 +139,7 @@ func (d *Detector) close(b *block, end Interval, seen probe.Instant) {
 	o.Evidence = appendNew(o.Evidence, d.roundsAround(end.Earliest, seen), 12)
 	d.publish(b)
 	b.Last, b.Open = b.Open, nil
-	b.Suspect = 0
+	b.Suspect, b.Doubted = 0, 0
 	b.Loss.reset(end.At)
 	d.move(b, Up, end.At, seen, "")
 }

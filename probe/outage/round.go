@@ -195,6 +195,9 @@ func (d *Detector) repeatWeight(h *host) int64 {
 // graduate moves a block between learning, unobservable and up, at the end of a full round.
 func (d *Detector) graduate(b *block, r *probe.Round) {
 	b.Asked = 0
+	if b.Suspect != 0 {
+		b.Doubted++
+	}
 	if !slices.ContainsFunc(badWindows(r), func(w probe.Window) bool { return 2*(w.To-w.From) > int64(r.End-r.Start) }) {
 		b.Rounds++
 	}

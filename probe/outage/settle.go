@@ -24,7 +24,7 @@ func (d *Detector) settle(b *block, r *probe.Round, seen probe.Instant) {
 		d.darkenSpace(seen)
 	}
 	if b.Suspect != 0 && !d.doubtful(b) {
-		b.Suspect = 0
+		b.Suspect, b.Doubted = 0, 0
 	}
 }
 

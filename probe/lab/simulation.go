@@ -224,7 +224,7 @@ func (s *Simulation) move(h *dweller, at probe.Instant) {
 	}
 	const tries = 64
 	for range tries {
-		a := s.model.Space.Addr(min(first+s.rng.IntN(256), s.model.Space.Len()-1))
+		a := s.model.Space.Addr(min(first+h.rng.IntN(256), s.model.Space.Len()-1))
 		if s.taken[a] || !home.Contains(a) {
 			continue
 		}

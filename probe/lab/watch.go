@@ -24,6 +24,7 @@ type Watcher struct {
 	Found      func(outage.Findings) // told of what an advance found
 	Probes     struct{ Full, Core, Confirm int64 }
 
+	now        probe.Instant // of the next look
 	next, core probe.Instant // when a round and a core pass are due
 }
 
@@ -33,22 +34,22 @@ var allowance = outage.Allowance{ICMP: 32, Others: 32}
 // Run watches until a moment, from where it was.
 func (w *Watcher) Run(until probe.Instant) error {
 	const look = 5_000
-	if w.next == 0 {
-		w.next = w.Simulation.model.Start
-		w.core = w.next
+	if w.now == 0 {
+		w.now = w.Simulation.model.Start
+		w.next, w.core = w.now, w.now
 	}
-	for t := w.next; t < until; t = t.Add(look) {
-		if e := w.Simulation.StoppedAt(t); e != nil {
-			t = e.To // the detector may have been restarted from its snapshot: TestP12Restart shows that nothing changes
-			w.next, w.core = t, t
+	for ; w.now < until; w.now = w.now.Add(look) {
+		if e := w.Simulation.StoppedAt(w.now); e != nil {
+			w.now = e.To // the detector may have been restarted from its snapshot: TestP12Restart shows that nothing changes
+			w.next, w.core = w.now, w.now
 		}
-		f := w.Detector.Advance(t)
+		f := w.Detector.Advance(w.now)
 		w.tell(f)
-		if err := w.start(t, f.Confirm); err != nil {
+		if err := w.start(w.now, f.Confirm); err != nil {
 			return err
 		}
 		if w.Cadence.Core == 0 && !w.Cadence.Confirm {
-			t = max(t, w.next-look) // nothing is due before
+			w.now = max(w.now, w.next-look) // nothing is due before
 		}
 	}
 	return nil

@@ -29,8 +29,9 @@ type area struct {
 type silence struct {
 	From, To probe.Instant // bounds of its send time
 	Host     int32
-	Weight   int64 // micro-nats against "up", given what was silent before
-	Alone    int64 // the same, given nothing
+	Code     uint32 // of the protocol
+	Weight   int64  // micro-nats against "up", given what was silent before
+	Alone    int64  // millionths: the chance of it while up and the path is good, given nothing
 }
 
 const longestRun = 64
@@ -85,15 +86,23 @@ func (a *area) lit(from, arrived probe.Instant, slack int64) {
 // before the reply arrived. It is done anew with every silence that was sent before the reply and is seen after it.
 func (a *area) relight(arrived probe.Instant) {
 	a.Relit = Interval{Earliest: a.Ended[0].From, Latest: arrived}
-	back := centre{From: a.Reply} // backwards from the reply
+	back := centre{From: a.Reply} // backwards from the reply, as is the path
+	way := path{At: -EndOfTime}
+	way.take(&sample{From: -a.Reply, Life: true})
 	var sum int64
 	for i := len(a.Ended) - 1; i >= 0; i-- {
 		s := &a.Ended[i]
-		if s.From > a.Reply || heardLater(a.Ended[i+1:], s.Host) {
+		if s.From > a.Reply {
 			continue
 		}
 		back.stretch(int64(a.Reply-s.From), sum)
-		if sum += s.Alone; sum >= bounded {
+		silent := sample{From: -s.From, Odds: int32(s.Alone)}
+		way.take(&silent)
+		news := weight(silent.silence())
+		if heardLater(a.Ended[i+1:], s.Host) {
+			news = min(news, s.Weight) // of two silences of a host, each says as much of the other
+		}
+		if sum += news; sum >= bounded {
 			a.Relit.Earliest = s.From
 			break
 		}

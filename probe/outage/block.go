@@ -36,6 +36,9 @@ type block struct {
 	Starts   []probe.Instant // of the outages of the last hours
 	Unstable probe.Instant   // since when the block flaps; 0: it does not
 	Filtered []uint32        // protocols that are dark while others answer
+	Lossy    Condition       // what explains the loss under way without an outage; "": nothing
+	LossyBy  uint32          // the protocol that suffers it
+	LossAt   probe.Instant   // since when the odds for loss or an exodus have been decisive; 0: they are not
 }
 
 type protocolArea struct {
@@ -101,7 +104,7 @@ func (d *Detector) doubt(b *block, h *host, seen probe.Instant) {
 }
 
 func (d *Detector) suspicious(b *block, h *host) bool {
-	if _, odds := b.Loss.worst(); odds >= certain {
+	if _, odds := b.Loss.worst(); odds >= certain || b.LossAt != 0 {
 		return true
 	}
 	return slices.ContainsFunc(h.Areas, func(i int32) bool {
@@ -122,11 +125,7 @@ func (d *Detector) ask(b *block, seen probe.Instant) {
 
 // isDark reports whether the odds are decisive that the block has been dark for long enough, and all of it.
 func (d *Detector) isDark(b *block, a *area, seen probe.Instant) bool {
-	long := int64(totalSilence)
-	if d.MedianGap > 0 {
-		long = min(long, 2*d.MedianGap)
-	}
-	return (b.Observable || b.Open != nil) && a.Weight >= decisive && int64(seen-a.First) >= long &&
+	return (b.Observable || b.Open != nil) && a.Weight >= decisive && int64(seen-a.First) >= d.longEnough() &&
 		d.askedAll(b, a.First) && !d.explained(b)
 }
 
@@ -164,7 +163,7 @@ func (d *Detector) explained(b *block) bool {
 func (d *Detector) onlyBy(p netip.Prefix, codes []uint32) bool {
 	for i := range d.Services {
 		s := &d.Services[i]
-		if s.Reliable && s.Expected >= million/2 && p.Contains(d.Hosts[s.Host].Addr) && !slices.Contains(codes, s.Code) {
+		if s.Reliable && s.Mean >= million/2 && p.Contains(d.Hosts[s.Host].Addr) && !slices.Contains(codes, s.Code) {
 			return false
 		}
 	}

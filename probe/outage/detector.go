@@ -43,6 +43,7 @@ type memory struct {
 	Unseen      []Unseen        // the latest times of which we know nothing
 	Blind       int             // windows under way in which our own sight is bad
 	Path        path
+	Loads       []load        // what was sent of late
 	Delay       int64         // microseconds: by how much replies were slower of late than their fastest
 	FastRTT     uint32        // microseconds: of the fastest service with a history
 	MiddleboxAt probe.Instant // when a reply last came faster than the path allows

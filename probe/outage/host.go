@@ -14,7 +14,14 @@ type host struct {
 	Services []int32
 	Silent   bool          // its last observation was a silence
 	SilentAt probe.Instant // send time of that silence
-	Answers  bool          // in the latest observation of at least one service
+	Own      int64         // millionths: the chance that it was the host's own, and not the path's
+	Lived    probe.Instant // send time of its latest life
+	Since    probe.Instant // and of the first silence after it; 0: none
+	Weight   int64         // micro-nats against "up" of all silences since
+	Back     Interval      // its latest return: after the last silence, and before the first life arrived; At: sent
+	Hours    seasons
+	Season   int64 // millionths: how much less it answers in this hour of the day than in all; at most 1
+	Answers  bool  // in the latest observation of at least one service
 
 	Expected int64 // millionths: its chance to answer a round by any service
 	Usual    bool
@@ -39,7 +46,8 @@ type service struct {
 	Fresh    trial  // of the full round under way
 	Held     trial  // of the one before: learned once the block proves to have been up
 	Reliable bool   // has a baseline
-	Expected int64  // millionths: availability
+	Mean     int64  // millionths: availability
+	Expected int64  // the same at this hour of the day
 }
 
 func (s *service) protocol() probe.Protocol {
@@ -69,12 +77,11 @@ func trialOf(life, afterSilence bool) trial {
 	return t
 }
 
+func (t trial) life() bool { return t == lifeAfterLife || t == lifeAfterSilence }
+
 // learn counts a trial.
 func (s *service) learn(t trial) {
-	if t == noTrial {
-		return
-	}
-	life := t == lifeAfterLife || t == lifeAfterSilence
+	life := t.life()
 	s.N = forget(s.N) + counted
 	s.Life = forget(s.Life)
 	if life {
@@ -108,13 +115,13 @@ func (s *service) hasBaseline() bool {
 
 // silenceAfterLife is the chance in millionths that the service is silent though its block is up and its host just lived.
 func (s *service) silenceAfterLife() int64 {
-	prior := million - s.Expected
+	prior := million - s.Mean
 	return (s.AfterLifeSilent*million + 2*counted*prior) / (s.AfterLifeN + 2*counted)
 }
 
 // silenceAfterSilence is the same where the host was just silent. With no experience, the one says half of the other.
 func (s *service) silenceAfterSilence() int64 {
-	prior := max(million-s.Expected, million/2)
+	prior := max(million-s.Mean, million/2)
 	return (s.AfterSilenceSilent*million + 2*counted*prior) / (s.AfterSilenceN + 2*counted)
 }
 

@@ -42,7 +42,7 @@ func (t *lossTest) weigh(s *sample) {
 		t.Sums = make([]int64, len(fractions))
 	}
 	for i, f := range fractions {
-		t.Sums[i] = max(0, t.Sums[i]+s.against(f))
+		t.Sums[i] = min(max(0, t.Sums[i]+s.against(f)), 2*decisive) // no more, lest it takes long to fall again
 	}
 	if len(t.Recent) == longestLoss {
 		t.Recent = slices.Delete(t.Recent, 0, longestLoss/2)

@@ -125,7 +125,7 @@ func (d *Detector) live(r *probe.Round, e *event, i int32) {
 		block.byProtocol(s.Code).lit(e.from, arrived, d.Slack)
 	}
 	if s.Reliable {
-		d.Path.put(sample{From: e.from, Host: s.Host, Odds: int32(d.odds(s, h, e)), Life: true})
+		d.Path.put(d.sample(s, e, true, d.odds(s, h, e)))
 		d.weigh(e.Seen)
 	}
 	s.Answers, h.Answers = true, true
@@ -133,8 +133,15 @@ func (d *Detector) live(r *probe.Round, e *event, i int32) {
 		s.Fresh = trialOf(true, h.Silent)
 	}
 	if e.from >= h.SilentAt {
+		if h.Silent {
+			h.Back = Interval{Earliest: h.SilentAt, At: e.from, Latest: arrived}
+		}
 		h.Silent = false
 	}
+	if e.from >= h.Since {
+		h.Since, h.Weight = 0, 0
+	}
+	h.Lived = max(h.Lived, e.from)
 	if e.outcome == probe.Reply {
 		s.clockRTT(e.rtt)
 		d.Delay -= d.Delay / 256
@@ -160,7 +167,7 @@ func (d *Detector) still(r *probe.Round, e *event, i int32) {
 	d.weigh(e.Seen)
 	alone := d.odds(s, h, e)
 	odds := million - (million-alone)*(million-d.Path.lossAt(e.from))/million
-	silent := silence{From: e.from, To: e.to, Host: s.Host, Weight: weight(odds), Alone: weight(max(million-s.Expected, leastSilence))}
+	silent := silence{From: e.from, To: e.to, Host: s.Host, Code: s.Code, Weight: weight(odds), Alone: d.silenceAlone(s)}
 	slack := d.Slack + d.flight(r, s)
 	for _, b := range blocksOf(h) {
 		d.Parts[b].byProtocol(s.Code).dark(silent, slack)
@@ -171,9 +178,15 @@ func (d *Detector) still(r *probe.Round, e *event, i int32) {
 	for _, a := range h.Areas {
 		d.Areas[a].dark(silent, slack)
 	}
-	d.Path.put(sample{From: e.from, Host: s.Host, Odds: int32(alone)})
+	d.Path.put(d.sample(s, e, false, alone))
 	d.weigh(e.Seen)
-	h.Silent, h.SilentAt = true, max(h.SilentAt, e.from)
+	h.Silent, h.SilentAt, h.Own = true, max(h.SilentAt, e.from), alone*million/odds
+	if h.Since == 0 && e.from > h.Lived {
+		h.Since = e.from
+	}
+	if h.Since != 0 {
+		h.Weight += silent.Weight
+	}
 	for _, b := range blocksOf(h) {
 		d.doubt(&d.Parts[b], h, e.Seen)
 	}
@@ -199,11 +212,39 @@ func (d *Detector) flight(r *probe.Round, s *service) int64 {
 // weighed apart.
 func (d *Detector) odds(s *service, h *host, e *event) int64 {
 	odds := (s.silenceAfterLife() - usualLoss) * million / (million - usualLoss)
+	odds = million - (million-max(odds, leastSilence))*h.Season/million
 	if h.Silent {
-		spread := int64(e.to-e.from) / 2 // where the send time is unknown
-		odds = max(s.silenceAfterSilence(), decay(apart(e.from, h.SilentAt)+spread, hostBurst))
+		since := apart(e.from, h.SilentAt) + int64(e.to-e.from)/2 // where the send time is unknown
+		own := max(d.stillSilent(s, since), decay(since, hostBurst))
+		odds = max(odds, leastSilence)
+		odds += h.Own * max(own-odds, 0) / million
 	}
 	return min(max(odds, leastSilence), mostSilence)
+}
+
+// silenceAlone is the chance in millionths that the service is silent though its block is up and the path is good.
+func (d *Detector) silenceAlone(s *service) int64 {
+	return max((million-s.Expected-usualLoss)*million/(million-usualLoss), leastSilence)
+}
+
+// stillSilent is the chance in millionths that a service is silent so many milliseconds after its host was. What was
+// learned is the chance after a round; sooner, it falls from certainty to that as a chain of two states in continuous time
+// does: slowly for a host that sleeps at night, at once for one that answers every other probe.
+func (d *Detector) stillSilent(s *service, since int64) int64 {
+	after, usual := s.silenceAfterSilence(), million-s.Mean
+	lasting := (after - usual) * million / max(million-usual, 1) // of a silence, after a round
+	if lasting <= 0 || since >= d.MedianGap {
+		return after
+	}
+	return usual + (million-usual)*decay(weight(lasting)*since/d.MedianGap, microLn2)/million
+}
+
+func (d *Detector) sample(s *service, e *event, life bool, odds int64) sample {
+	out := sample{From: e.from, Host: s.Host, Code: s.Code, Odds: int32(odds), Life: life}
+	if out.Code == probe.ICMP.Code() {
+		out.Pace = d.pace(&d.Hosts[s.Host], e.from)
+	}
+	return out
 }
 
 // weigh takes in what was sent so long before that all of it has been seen.

@@ -96,6 +96,7 @@ type Condition string
 const (
 	Filtering      Condition = "filtering"       // one protocol is dark while others answer
 	SingleProtocol Condition = "single-protocol" // only one protocol is there: filtering cannot be told from an outage
+	RateLimited    Condition = "rate-limited"    // loss that one protocol suffers alone, or that rises with our rate
 	Unstable       Condition = "unstable"        // three outages within six hours: groups notifications
 	Middlebox      Condition = "middlebox"       // replies faster than the path allows
 )

@@ -23,11 +23,10 @@ type burst struct {
 	loss  int64 // of what is sent in it, millionths
 }
 
-// bursts are a mean of 3 s in 3 % of the time, as is common on long paths, and rare ones of 20 s and two minutes.
+// bursts are a mean of 3 s in 3 % of the time, as is common on long paths, and rare ones of 20 s.
 var bursts = [...]burst{
 	{half: 2_079, share: 30_000_000, loss: 800_000},
 	{half: 13_863, share: 100_000, loss: 800_000},
-	{half: 83_178, share: 10_000, loss: 800_000},
 }
 
 // usualLoss is the share of what is sent, in millionths, that such a path takes.
@@ -44,8 +43,10 @@ const billion = 1_000_000_000
 type sample struct {
 	From probe.Instant
 	Host int32
-	Odds int32 // millionths: the chance of a silence while up, but for the path
-	Path int32 // millionths: the chance that the path takes it, while up; known when it is taken in
+	Code uint32 // of its protocol
+	Pace int64  // of ICMP: thousandths of probes a second into its /24
+	Odds int32  // millionths: the chance of a silence while up, but for the path
+	Path int32  // millionths: the chance that the path takes it, while up; known when it is taken in
 	Life bool
 }
 

@@ -22,7 +22,8 @@ const (
 	causeTotal  cause = iota
 	causeReturn       // life came back after a total phase, but not all of it
 	causeDark         // a prefix is dark
-	causeLoss         // fewer answer than should
+	causeLoss         // fewer probes are answered than should be
+	causeGone         // a share of the hosts is silent throughout
 )
 
 const (

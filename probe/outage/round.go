@@ -13,6 +13,7 @@ func (d *Detector) begin(r *probe.Round) {
 	if d.space.Len() == 0 || r.Kind == probe.Full && !r.Space.Equal(d.space) {
 		d.respace(r.Space, r.Start)
 	}
+	d.burden(r)
 	if r.Kind != probe.Full {
 		return
 	}
@@ -88,9 +89,9 @@ func (d *Detector) learnRound(r *probe.Round) {
 		case !b.calm() || slices.Contains(b.Filtered, s.Code) || slices.Contains(d.Parts[0].Filtered, s.Code):
 			s.Held = noTrial
 		case b.State == Learning:
-			s.learn(s.Fresh)
+			d.learn(s, s.Fresh, r.Start)
 		default:
-			s.learn(s.Held)
+			d.learn(s, s.Held, d.Starts[max(len(d.Starts)-2, 0)])
 			s.Held = s.Fresh
 		}
 		s.Fresh = noTrial
@@ -99,10 +100,19 @@ func (d *Detector) learnRound(r *probe.Round) {
 		p := d.protocol(r.Passes[i].Protocol.Code())
 		p.N = forget(p.N) + counted
 	}
-	d.refresh()
+	d.refresh(r.End)
 	for i := range d.Parts {
 		d.graduate(&d.Parts[i], r)
 	}
+}
+
+// learn counts what the round of start said of a service.
+func (d *Detector) learn(s *service, t trial, start probe.Instant) {
+	if t == noTrial {
+		return
+	}
+	s.learn(t)
+	d.Hosts[s.Host].Hours.learn(start, t.life())
 }
 
 // teacher is the block whose being up vouches for a host's rounds: its own, or the space where its own has no verdict.
@@ -114,8 +124,8 @@ func (d *Detector) teacher(h *host) *block {
 	return space
 }
 
-// refresh works out what the counts say.
-func (d *Detector) refresh() {
+// refresh works out what the counts say of the hour of t.
+func (d *Detector) refresh(t probe.Instant) {
 	for i := range d.Areas {
 		d.Areas[i].Usual = 0
 	}
@@ -123,8 +133,13 @@ func (d *Detector) refresh() {
 		d.Parts[i].Expected, d.Parts[i].Usual = 0, 0
 	}
 	d.FastRTT = 0
+	factors := make([]int64, len(d.Hosts))
+	for i := range d.Hosts {
+		factors[i] = d.Hosts[i].Hours.factor(t)
+		d.Hosts[i].Season = min(factors[i], million)
+	}
 	for i := range d.Services {
-		d.refreshService(&d.Services[i])
+		d.refreshService(&d.Services[i], factors[d.Services[i].Host])
 	}
 	for i := range d.Hosts {
 		d.refreshHost(&d.Hosts[i])
@@ -134,8 +149,9 @@ func (d *Detector) refresh() {
 	}
 }
 
-func (d *Detector) refreshService(s *service) {
-	s.Expected = s.availability()
+func (d *Detector) refreshService(s *service, factor int64) {
+	s.Mean = s.availability()
+	s.Expected = min(s.Mean*factor/million, max(s.Mean, million-leastSilence))
 	s.Reliable = s.hasBaseline() && d.protocol(s.Code).Active && d.holds(d.Hosts[s.Host].Addr)
 	if s.RTTs >= learnedRounds && (d.FastRTT == 0 || s.FastRTT < d.FastRTT) {
 		d.FastRTT = s.FastRTT
@@ -148,7 +164,7 @@ func (d *Detector) refreshHost(h *host) {
 	for _, i := range h.Services {
 		if s := &d.Services[i]; s.Reliable {
 			silent = silent * (million - s.Expected) / million
-			h.Usual = h.Usual || s.Expected >= million/2
+			h.Usual = h.Usual || s.Mean >= million/2
 		}
 	}
 	h.Expected = million - silent

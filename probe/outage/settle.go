@@ -14,29 +14,40 @@ func (d *Detector) settle(b *block, r *probe.Round, seen probe.Instant) {
 	b.Filtered = d.darkProtocols(b)
 	switch {
 	case b.Open != nil:
-		b.doubtReturn()
 		d.measure(b)
 		d.tryClose(b, seen)
-	case b.State == Up && b.Suspect != 0 && r.Start >= b.Suspect && b.Usual >= usualForPartial:
+	case b.State == Up && b.Usual >= usualForPartial && (r.Kind == probe.Full || b.Suspect != 0 && r.Start >= b.Suspect):
 		d.tryPartial(b, seen)
 	}
 	if b.Index == 0 {
 		d.darkenSpace(seen)
 	}
 	if b.Suspect != 0 && !d.doubtful(b) {
-		b.Suspect, b.Doubted = 0, 0
+		b.Suspect, b.Doubted, b.Lossy, b.LossAt = 0, 0, "", 0
 	}
 }
 
-// doubtReturn takes a return from total for one in part, once there is no doubt about the loss since.
-func (b *block) doubtReturn() {
-	if fraction, odds := b.Loss.worst(); b.Open.Cause == causeReturn && odds >= decisive {
-		b.Open.Cause, b.Open.Fraction = causeLoss, fraction
+// darkWithout reports whether a prefix is dark even if nothing is held against it that was sent by the filtered protocols.
+func (d *Detector) darkWithout(p netip.Prefix, filtered []uint32) bool {
+	usual, weight := 0, int64(0)
+	for i := range d.Hosts {
+		if h := &d.Hosts[i]; p.Contains(h.Addr) && d.expectedWithout(h, filtered) >= million/2 {
+			usual++
+		}
 	}
+	for _, s := range d.Areas[d.areas[p]].Run {
+		if !slices.Contains(filtered, s.Code) {
+			weight += s.Weight
+		}
+	}
+	return usual >= usualForDark && weight >= enough
 }
 
 // doubtful reports whether anything still speaks against "up".
 func (d *Detector) doubtful(b *block) bool {
+	if b.LossAt != 0 {
+		return true
+	}
 	if _, odds := b.Loss.worst(); odds >= certain || d.Areas[b.Index].Weight >= certain {
 		return true
 	}
@@ -73,25 +84,51 @@ func largest(list []netip.Prefix) []netip.Prefix {
 	return out
 }
 
-// tryPartial opens a partial outage where the evidence, a confirmation or later round included, is decisive and
-// filtering does not explain it.
+// tryPartial opens a partial outage where the evidence, a confirmation or later round included, has been decisive for as
+// long as a total outage takes, and neither filtering nor a rate limit explains it.
 func (d *Detector) tryPartial(b *block, seen probe.Instant) {
-	dark := slices.DeleteFunc(d.darkPrefixes(b, decisive), func(p netip.Prefix) bool {
-		return len(b.Filtered) > 0 && d.onlyBy(p, b.Filtered)
+	fraction, odds := b.Loss.worst()
+	gone := d.exodus(b)
+	b.Lossy = ""
+	if max(odds, gone.Odds) >= certain {
+		b.Lossy, b.LossyBy = d.explainLoss(b, min(b.Loss.onset(fraction).Earliest, gone.Start.Earliest))
+	}
+	dark := slices.DeleteFunc(d.darkPrefixes(b, enough), func(p netip.Prefix) bool {
+		return int64(seen-d.Areas[d.areas[p]].Sure) < d.longEnough() || d.explainsDark(b, p)
 	})
 	if len(dark) > 0 {
 		d.openDark(b, dark, seen)
 		return
 	}
-	fraction, odds := b.Loss.worst()
-	a := &d.Areas[b.Index]
-	falling := a.Weight >= certain // nothing has lived of late: it may be total yet
-	if odds < decisive || falling || len(b.Filtered) > 0 || d.rate(b, nil) > 800_000 {
+	falling := d.Areas[b.Index].Weight >= certain // nothing has lived of late: it may be total yet
+	if max(odds, gone.Odds) < enough || falling || len(b.Filtered) > 0 || b.Lossy != "" || d.rate(b, nil) > 800_000 {
+		b.LossAt = 0
 		return
 	}
-	d.enter(b, Partial, d.afterLast(b, b.Loss.onset(fraction)), seen)
-	b.Open.Cause, b.Open.Fraction = causeLoss, fraction
+	b.LossAt = cmp.Or(b.LossAt, seen)
+	if int64(seen-b.LossAt) < d.longEnough() {
+		return
+	}
+	start, why := b.Loss.onset(fraction), causeLoss
+	if gone.Odds > odds {
+		start, fraction, why = gone.Start, nearestFraction(million-gone.Share), causeGone
+	}
+	d.enter(b, Partial, d.afterLast(b, start), seen)
+	b.Open.Cause, b.Open.Fraction = why, fraction
 	d.opened(b, seen)
+}
+
+// longEnough is how long silence must last to be an outage, in milliseconds: a minute or, where that is less, two rounds.
+func (d *Detector) longEnough() int64 {
+	if d.MedianGap > 0 {
+		return min(totalSilence, 2*d.MedianGap)
+	}
+	return totalSilence
+}
+
+// nearestFraction is the alternative of the loss test that is next to a fraction.
+func nearestFraction(f int64) int64 {
+	return slices.MinFunc(fractions[:], func(a, b int64) int { return cmp.Compare(max(a-f, f-a), max(b-f, f-b)) })
 }
 
 func (d *Detector) openDark(b *block, dark []netip.Prefix, seen probe.Instant) {
@@ -156,38 +193,98 @@ func (d *Detector) tryClose(b *block, seen probe.Instant) {
 	}
 }
 
-// recovery is when the block came back; the zero Interval while part of it is dark.
+// recovery is when the block came back; the zero Interval while that is not certain.
 func (d *Detector) recovery(b *block) Interval {
 	o := b.Open
 	switch o.Cause {
-	case causeReturn:
+	case causeReturn, causeGone:
+		if back := d.returned(b); back != (Interval{}) {
+			return back
+		}
+	case causeDark:
+		end, ok := d.relit(o)
+		if !ok || end.At > o.Start.At {
+			return end
+		}
+	}
+	if end, odds := b.Loss.recovery(cmp.Or(o.Fraction, fractions[len(fractions)/2]), max(o.Start.At, o.Back.At)); odds >= enough {
+		return end
+	}
+	return Interval{}
+}
+
+// relit is when all of an outage's dark prefixes had come back; it is not ok before that.
+func (d *Detector) relit(o *record) (end Interval, ok bool) {
+	for _, p := range o.Dark {
+		a := &d.Areas[d.areas[p]]
+		if a.Sure != 0 || !d.mostlyBack(p) {
+			return Interval{}, false
+		}
+		if a.Relit.At > end.At {
+			end = a.Relit
+		}
+	}
+	return end, true
+}
+
+// returned is when those hosts came back that the outage had silenced: the block's own return from total or, where most
+// came a minute or more after it, the moment that lies between the last silence and the first life of as many of them as
+// possible. It is the zero Interval where less than half of those who are back came then.
+func (d *Detector) returned(b *block) Interval {
+	o := b.Open
+	var back []*host
+	all, most, at := int64(0), int64(0), probe.Instant(0)
+	for i := range d.Hosts {
+		if h := &d.Hosts[i]; b.holds(h) && h.Expected > 0 && h.Answers && h.Back.At > o.Start.At {
+			back = append(back, h)
+			all += h.Expected
+		}
+	}
+	for _, h := range back {
+		if n := together(back, h.Back.At); n > most || n == most && h.Back.At < at {
+			most, at = n, h.Back.At
+		}
+	}
+	switch {
+	case o.Back != (Interval{}) && int64(at-o.Back.Latest) < d.longEnough():
 		if again := d.Areas[b.Index].Relit; again.Latest == o.Back.Latest {
 			return again // silences seen since may have narrowed it
 		}
 		return o.Back
-	case causeDark:
-		var end Interval
-		for _, p := range o.Dark {
-			a := &d.Areas[d.areas[p]]
-			if a.Sure != 0 || !d.mostlyBack(p) {
-				return Interval{}
-			}
-			if a.Relit.At > end.At {
-				end = a.Relit
-			}
-		}
-		if end.At > o.Start.At {
-			return end
-		}
-	}
-	end, odds := b.Loss.recovery(cmp.Or(o.Fraction, fractions[len(fractions)/2]), max(o.Start.At, o.Back.At))
-	switch {
-	case odds < decisive:
+	case 2*most < all || most == 0:
 		return Interval{}
-	case end.Earliest <= o.Back.At:
-		return o.Back
 	}
-	return end
+	return bracket(back, at)
+}
+
+// together is how many hosts may have come back at t: their expectation, in millionths.
+func together(hosts []*host, t probe.Instant) (sum int64) {
+	for _, h := range hosts {
+		if h.Back.Earliest < t && t <= h.Back.At {
+			sum += h.Expected
+		}
+	}
+	return sum
+}
+
+// bracket bounds when the hosts came back that may have at t: before the first life of any, and after so many of their last
+// silences that they are no chance.
+func bracket(hosts []*host, t probe.Instant) Interval {
+	hosts = slices.DeleteFunc(slices.Clone(hosts), func(h *host) bool { return h.Back.Earliest >= t || t > h.Back.At })
+	slices.SortStableFunc(hosts, func(a, b *host) int { return cmp.Compare(b.Back.Earliest, a.Back.Earliest) })
+	in := Interval{At: EndOfTime}
+	sum := int64(0)
+	for _, h := range hosts {
+		if sum < bounded {
+			in.Earliest = h.Back.Earliest
+		}
+		sum += weight(max(million-h.Expected, leastSilence))
+		if h.Back.At < in.At {
+			in.At, in.Latest = h.Back.At, h.Back.Latest
+		}
+	}
+	in.At = in.Earliest + (in.At-in.Earliest)/2
+	return in
 }
 
 // mostlyBack reports whether two thirds of a prefix's usual addresses answer.

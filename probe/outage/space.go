@@ -66,7 +66,7 @@ func (d *Detector) blockOf(a netip.Addr) int32 {
 // Usual reports whether a service usually answers: its availability is at least 0.5.
 func (d *Detector) Usual(a netip.Addr, p probe.Protocol) bool {
 	i, ok := d.services[serviceKey{a, p}]
-	return ok && d.Services[i].Reliable && d.Services[i].Expected >= million/2
+	return ok && d.Services[i].Reliable && d.Services[i].Mean >= million/2
 }
 
 // UsualServices is the services that usually answer, ordered by protocol.
@@ -131,11 +131,11 @@ func (d *Detector) within(per24 Allowance, services []int32) []int32 {
 func (d *Detector) byAvailability(least int64) []int32 {
 	var out []int32
 	for i := range d.Services {
-		if s := &d.Services[i]; s.Reliable && s.Expected >= least {
+		if s := &d.Services[i]; s.Reliable && s.Mean >= least {
 			out = append(out, int32(i))
 		}
 	}
-	slices.SortStableFunc(out, func(a, b int32) int { return cmp.Compare(d.Services[b].Expected, d.Services[a].Expected) })
+	slices.SortStableFunc(out, func(a, b int32) int { return cmp.Compare(d.Services[b].Mean, d.Services[a].Mean) })
 	return out
 }
 
@@ -194,8 +194,11 @@ func (d *Detector) status(b *block) BlockStatus {
 	if u := d.unseenNow(b); u != nil {
 		out.State, out.Since, out.Reason = Unknown, u.From, u.Reason
 	}
-	if len(b.Filtered) > 0 {
+	if len(b.Filtered) > 0 || b.Lossy == Filtering {
 		out.Conditions = append(out.Conditions, Filtering)
+	}
+	if b.Lossy == RateLimited {
+		out.Conditions = append(out.Conditions, RateLimited)
 	}
 	if b.Unstable != 0 && (b.Open != nil || d.Judged-b.Last.End.At <= unstableWindow) {
 		out.Conditions = append(out.Conditions, Unstable)

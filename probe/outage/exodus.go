@@ -1,0 +1,130 @@
+package outage
+
+import (
+	"cmp"
+	"slices"
+
+	"brownout/probe"
+)
+
+// exodus is a share of a block's hosts that went silent at one moment and has been so since.
+type exodus struct {
+	Odds  int64 // micro-nats against "up"
+	Share int64 // millionths of the hosts
+	Start Interval
+	Gone  []int32
+}
+
+// shares are the alternatives, in millionths of the hosts.
+var shares = [...]int64{200_000, 300_000, 450_000, 600_000, 800_000, 950_000}
+
+// mostOfHost bounds what one host's silence counts: beyond it, it is the host's own.
+var mostOfHost = certain
+
+// exodus weighs "up" against "a share of the hosts is gone since some moment": every host is either gone, and its
+// silence since is certain, or it is as ever. Unlike loss, which every probe suffers alike, it grows with each round in
+// which the same hosts stay silent, and those that live count against it once. The moment is the likeliest one: it lies
+// after the last life and not after the first silence of each host that is gone. Hosts are judged by the protocols that
+// are not left out, if they have any.
+func (d *Detector) exodus(b *block, leftOut ...uint32) (best exodus) {
+	for _, since := range d.silentSince(b) {
+		var sums [len(shares)]int64
+		for i := range d.Hosts {
+			h := &d.Hosts[i]
+			if !b.holds(h) || h.Expected == 0 {
+				continue
+			}
+			w := h.goneSince(since)
+			if len(leftOut) > 0 {
+				w = d.goneBut(h, w, leftOut)
+			}
+			if w != 0 {
+				for k, share := range shares {
+					sums[k] += mixed(share, w)
+				}
+			}
+		}
+		for k, sum := range sums {
+			if sum > best.Odds {
+				best = exodus{Odds: sum, Share: shares[k], Start: Interval{At: since}}
+			}
+		}
+	}
+	if best.Odds > 0 {
+		d.describe(b, &best)
+	}
+	return best
+}
+
+// silentSince is the moments, of late, at which hosts of a block fell silent.
+func (d *Detector) silentSince(b *block) []probe.Instant {
+	const rounds = 12
+	var out []probe.Instant
+	for i := range d.Hosts {
+		if h := &d.Hosts[i]; b.holds(h) && h.Expected > 0 && h.Since != 0 && h.Since >= d.Covered.Add(-rounds*d.MedianGap) {
+			out = append(out, h.Since)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// goneSince is what speaks for a host's being gone since a moment, in micro-nats: its silence since, or alive where it
+// lived; 0 where nothing is known.
+func (h *host) goneSince(t probe.Instant) int64 {
+	switch {
+	case h.Lived >= t:
+		return alive
+	case h.Since >= t:
+		return min(h.Weight, mostOfHost)
+	}
+	return 0
+}
+
+const alive = -1
+
+// goneBut is the same, of a host that is known by protocols that are not left out.
+func (d *Detector) goneBut(h *host, gone int64, leftOut []uint32) int64 {
+	switch {
+	case d.expectedWithout(h, leftOut) < million/2:
+		return 0
+	case d.answersBy(h, leftOut):
+		return alive
+	}
+	return gone
+}
+
+// mixed is the odds of a host of which a share is gone: ln(1 - share + share * e^w), micro-nats; of a live one ln(1 - share).
+func mixed(share, w int64) int64 {
+	if w == alive {
+		return -weight(million - share)
+	}
+	return w - weight(share+(million-share)*decay(w, microLn2)/million)
+}
+
+// describe says who is gone, and bounds since when.
+func (d *Detector) describe(b *block, x *exodus) {
+	since := x.Start.At
+	for i := range d.Hosts {
+		if h := &d.Hosts[i]; b.holds(h) && h.Expected > 0 && h.goneSince(since) > 0 {
+			x.Gone = append(x.Gone, int32(i))
+		}
+	}
+	slices.SortFunc(x.Gone, func(i, j int32) int {
+		return cmp.Or(cmp.Compare(d.Hosts[i].Since, d.Hosts[j].Since), cmp.Compare(i, j))
+	})
+	x.Start = Interval{Latest: since}
+	sum := int64(0)
+	for _, i := range x.Gone {
+		h := &d.Hosts[i]
+		x.Start.Earliest = max(x.Start.Earliest, h.Lived)
+		if sum < bounded {
+			x.Start.Latest = h.Since
+		}
+		sum += weight(max(million-h.Expected, leastSilence))
+	}
+	if x.Start.Earliest == 0 {
+		x.Start.Earliest = since
+	}
+	x.Start.At = x.Start.Earliest + (since-x.Start.Earliest)/2
+}

@@ -1,0 +1,148 @@
+package outage
+
+import (
+	"net/netip"
+	"slices"
+
+	"brownout/probe"
+)
+
+// load is how fast a line sends ICMP probes into each /24: what rate limits go by.
+type load struct {
+	From, To probe.Instant
+	Rates    map[string]int64 // thousandths of probes a second, by prefix
+}
+
+// burden notes what a line sends, and forgets what was sent long ago.
+func (d *Detector) burden(r *probe.Round) {
+	d.Loads = slices.DeleteFunc(d.Loads, func(l load) bool { return l.To.Add(2*d.MedianGap) < r.Start })
+	k := slices.IndexFunc(r.Passes, func(p probe.Pass) bool { return p.Protocol.IsICMP() })
+	if k < 0 {
+		return
+	}
+	lasts := max(1, r.Span.Milliseconds(), int64(r.End-r.Start))
+	l := load{From: r.Start, To: r.Start.Add(lasts), Rates: map[string]int64{}}
+	for _, g := range r.Passes[k].Targets.Groups(limitedBits) {
+		l.Rates[g.Prefix.String()] += int64(g.To-g.From) * million / lasts
+	}
+	d.Loads = append(d.Loads, l)
+}
+
+// limitedBits is the prefix that a rate limit is taken to be of (Guo & Heidemann, PAM 2018).
+const limitedBits = 24
+
+// pace is how fast ICMP probes were sent into a host's /24 at t, in thousandths a second.
+func (d *Detector) pace(h *host, t probe.Instant) int64 {
+	p, err := h.Addr.Prefix(limitedBits)
+	if err != nil {
+		return 0
+	}
+	name, sum := p.String(), int64(0)
+	for i := range d.Loads {
+		if l := &d.Loads[i]; l.From <= t && t < l.To {
+			sum += l.Rates[name]
+		}
+	}
+	return sum
+}
+
+// explainLoss finds what explains a block's loss since a moment without an outage: that one protocol alone suffers it while the others
+// answer as ever, or that the loss rises with the rate at which we ask. It is the condition, and the protocol; "" where
+// neither does.
+func (d *Detector) explainLoss(b *block, since probe.Instant) (Condition, uint32) {
+	for i := range d.Protocols {
+		code := d.Protocols[i].Code
+		if d.onlySuffers(b, code, since) {
+			return d.kindOfLoss(b, code), code
+		}
+	}
+	if icmp := probe.ICMP.Code(); b.Loss.limited(icmp, since) && d.exodus(b, icmp).Odds < certain {
+		return RateLimited, icmp
+	}
+	return "", 0
+}
+
+// explainsDark reports whether a prefix is dark for no other reason than that protocols are filtered or limited, in it as
+// outside of it.
+func (d *Detector) explainsDark(b *block, p netip.Prefix) bool {
+	leftOut := slices.Clone(b.Filtered)
+	for i := range d.Protocols {
+		code := d.Protocols[i].Code
+		outside := func(s *sample) bool { return s.Code == code && !p.Contains(d.Hosts[s.Host].Addr) }
+		if b.Loss.odds(outside) >= certain && d.onlySuffers(b, code, 0) {
+			leftOut = append(leftOut, code)
+		}
+	}
+	return len(leftOut) > 0 && !d.darkWithout(p, leftOut)
+}
+
+// kindOfLoss tells a limit on echo replies from a filter.
+func (d *Detector) kindOfLoss(b *block, code uint32) Condition {
+	if code == probe.ICMP.Code() && b.byProtocol(code).Weight < certain {
+		return RateLimited
+	}
+	return Filtering
+}
+
+// onlySuffers reports whether one protocol alone speaks against "up": what is known by the others would not make a
+// partial outage, and there are enough of them to say so.
+func (d *Detector) onlySuffers(b *block, code uint32, since probe.Instant) bool {
+	leftOut := []uint32{code}
+	switch n := d.hostsWithout(b, leftOut); {
+	case n >= usualForPartial:
+		return d.exodus(b, code).Odds < certain && b.Loss.odds(func(s *sample) bool { return s.Code != code && s.From >= since }) < enough
+	case n >= usualForDark:
+		return d.rate(b, leftOut) > 800_000
+	}
+	return false
+}
+
+// odds is what the samples which belong say, by themselves, for any fraction over "up", in micro-nats.
+func (t *lossTest) odds(belongs func(*sample) bool) int64 {
+	var alone path
+	var sums [len(fractions)]int64
+	for i := range t.Recent {
+		s := t.Recent[i]
+		if !belongs(&s) {
+			continue
+		}
+		alone.take(&s)
+		for k, f := range fractions {
+			sums[k] = max(0, sums[k]+s.against(f))
+		}
+	}
+	return slices.Max(sums[:])
+}
+
+// limited reports whether a limit on the replies a second explains the loss of a protocol since a moment better, by
+// 1,000:1, than a loss that is the same at every pace (after Guo & Heidemann, PAM 2018).
+func (t *lossTest) limited(code uint32, since probe.Instant) bool {
+	var samples []sample
+	for i := range t.Recent {
+		if s := &t.Recent[i]; s.Code == code && s.From >= since && s.Pace > 0 {
+			samples = append(samples, *s)
+		}
+	}
+	even, limit := int64(1)<<62, int64(1)<<62
+	for f := int64(20_000); f <= million; f += 20_000 {
+		even = min(even, cost(samples, func(*sample) int64 { return f }))
+	}
+	for rate := int64(10); rate <= 100_000; rate += rate/8 + 1 {
+		limit = min(limit, cost(samples, func(s *sample) int64 { return min(million, rate*million/s.Pace) }))
+	}
+	return even-limit >= certain
+}
+
+// cost is what samples weigh against a share, in millionths, of the usual life that gets through to each.
+func cost(samples []sample, through func(*sample) int64) (sum int64) {
+	for i := range samples {
+		s := &samples[i]
+		lives := through(s) * (million - int64(s.Odds)) / million
+		if s.Life {
+			sum += weight(lives)
+		} else {
+			sum += weight(million - lives)
+		}
+	}
+	return sum
+}

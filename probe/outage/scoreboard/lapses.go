@@ -1,0 +1,33 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+
+	"brownout/probe/outage"
+)
+
+// lapses is our own false alarms and misses in words, so that they can be looked into.
+func (y *year) lapses() []string {
+	var out []string
+	say := func(what string, args ...any) {
+		out = append(out, fmt.Sprintf("seed %d: ", y.seed)+fmt.Sprintf(what, args...))
+	}
+	for _, v := range y.alarms(y.ours.verdicts) {
+		say("false alarm: %v of %s, %v to %v", v.kind, v.block, v.start.At, v.end.At)
+	}
+	for i := range y.truths {
+		t := &y.truths[i]
+		c := &y.cells[t.cell]
+		k := slices.IndexFunc(y.ours.verdicts, func(v verdict) bool { return y.finds(&v, t) })
+		switch {
+		case k < 0 && t.kind != outage.Up:
+			say("missed: %s, %v to %v", c.label, t.from, t.to)
+		case k >= 0 && t.kind == outage.Up:
+			say("fooled: %s, %v to %v", c.label, t.from, t.to)
+		case k >= 0 && y.ours.verdicts[k].kind != t.kind:
+			say("taken for %v at first: %s, %v to %v", y.ours.verdicts[k].kind, c.label, t.from, t.to)
+		}
+	}
+	return out
+}

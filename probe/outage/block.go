@@ -38,7 +38,7 @@ type block struct {
 	Filtered []uint32        // protocols that are dark while others answer
 	Lossy    Condition       // what explains the loss under way without an outage; "": nothing
 	LossyBy  uint32          // the protocol that suffers it
-	LossAt   probe.Instant   // since when the odds for loss or an exodus have been decisive; 0: they are not
+	LossAt   probe.Instant   // since when loss or an exodus has been certain; 0: it is not
 }
 
 type protocolArea struct {

@@ -46,17 +46,16 @@ func (d *Detector) pace(h *host, t probe.Instant) int64 {
 	return sum
 }
 
-// explainLoss finds what explains a block's loss since a moment without an outage: that one protocol alone suffers it while the others
+// explainLoss finds what explains a block's loss without an outage: that one protocol alone suffers it while the others
 // answer as ever, or that the loss rises with the rate at which we ask. It is the condition, and the protocol; "" where
 // neither does.
-func (d *Detector) explainLoss(b *block, since probe.Instant) (Condition, uint32) {
+func (d *Detector) explainLoss(b *block) (Condition, uint32) {
 	for i := range d.Protocols {
-		code := d.Protocols[i].Code
-		if d.onlySuffers(b, code, since) {
+		if code := d.Protocols[i].Code; d.onlySuffers(b, code) {
 			return d.kindOfLoss(b, code), code
 		}
 	}
-	if icmp := probe.ICMP.Code(); b.Loss.limited(icmp, since) && d.exodus(b, icmp).Odds < certain {
+	if icmp := probe.ICMP.Code(); b.Loss.limited(icmp) && d.exodus(b, icmp).Odds < certain {
 		return RateLimited, icmp
 	}
 	return "", 0
@@ -69,7 +68,7 @@ func (d *Detector) explainsDark(b *block, p netip.Prefix) bool {
 	for i := range d.Protocols {
 		code := d.Protocols[i].Code
 		outside := func(s *sample) bool { return s.Code == code && !p.Contains(d.Hosts[s.Host].Addr) }
-		if b.Loss.odds(outside) >= certain && d.onlySuffers(b, code, 0) {
+		if b.Loss.odds(outside) >= certain && d.onlySuffers(b, code) {
 			leftOut = append(leftOut, code)
 		}
 	}
@@ -84,17 +83,40 @@ func (d *Detector) kindOfLoss(b *block, code uint32) Condition {
 	return Filtering
 }
 
-// onlySuffers reports whether one protocol alone speaks against "up": what is known by the others would not make a
-// partial outage, and there are enough of them to say so.
-func (d *Detector) onlySuffers(b *block, code uint32, since probe.Instant) bool {
-	leftOut := []uint32{code}
-	switch n := d.hostsWithout(b, leftOut); {
+// onlySuffers reports whether one protocol alone speaks against "up": since it began to lose, the others, if there are
+// enough of them to say so, favour "up", and what they say is not decisive against it.
+func (d *Detector) onlySuffers(b *block, code uint32) bool {
+	switch n := d.hostsWithout(b, []uint32{code}); {
 	case n >= usualForPartial:
-		return d.exodus(b, code).Odds < certain && b.Loss.odds(func(s *sample) bool { return s.Code != code && s.From >= since }) < enough
+		others := func(s *sample) bool { return s.Code != code }
+		return d.exodus(b, code).Odds < certain && b.Loss.odds(others) < enough && !b.Loss.othersLose(code)
 	case n >= usualForDark:
-		return d.rate(b, leftOut) > 800_000
+		return d.rate(b, []uint32{code}) > 800_000
 	}
 	return false
+}
+
+// begin is since when a protocol has lost more than it did.
+func (t *lossTest) begin(code uint32) probe.Instant {
+	own := slices.DeleteFunc(slices.Clone(t.Recent), func(s sample) bool { return s.Code != code })
+	in, _ := change(own, fractions[2], -1)
+	return in.Earliest
+}
+
+// othersLose reports whether all that was sent by other protocols, since one began to lose, favours some fraction over "up".
+func (t *lossTest) othersLose(code uint32) bool {
+	since := t.begin(code)
+	var alone path
+	var sums [len(fractions)]int64
+	for i := range t.Recent {
+		if s := t.Recent[i]; s.Code != code && s.From >= since {
+			alone.take(&s)
+			for k, f := range fractions {
+				sums[k] += s.against(f)
+			}
+		}
+	}
+	return slices.Max(sums[:]) > 0
 }
 
 // odds is what the samples which belong say, by themselves, for any fraction over "up", in micro-nats.
@@ -114,15 +136,13 @@ func (t *lossTest) odds(belongs func(*sample) bool) int64 {
 	return slices.Max(sums[:])
 }
 
-// limited reports whether a limit on the replies a second explains the loss of a protocol since a moment better, by
+// limited reports whether a limit on the replies a second explains the loss of a protocol since it began better, by
 // 1,000:1, than a loss that is the same at every pace (after Guo & Heidemann, PAM 2018).
-func (t *lossTest) limited(code uint32, since probe.Instant) bool {
-	var samples []sample
-	for i := range t.Recent {
-		if s := &t.Recent[i]; s.Code == code && s.From >= since && s.Pace > 0 {
-			samples = append(samples, *s)
-		}
-	}
+func (t *lossTest) limited(code uint32) bool {
+	since := t.begin(code)
+	samples := slices.DeleteFunc(slices.Clone(t.Recent), func(s sample) bool {
+		return s.Code != code || s.From < since || s.Pace == 0
+	})
 	even, limit := int64(1)<<62, int64(1)<<62
 	for f := int64(20_000); f <= million; f += 20_000 {
 		even = min(even, cost(samples, func(*sample) int64 { return f }))

@@ -84,14 +84,14 @@ func largest(list []netip.Prefix) []netip.Prefix {
 	return out
 }
 
-// tryPartial opens a partial outage where the evidence, a confirmation or later round included, has been decisive for as
-// long as a total outage takes, and neither filtering nor a rate limit explains it.
+// tryPartial opens a partial outage where the evidence, a confirmation or later round included, is decisive after having
+// been certain for as long as a total outage takes, and neither filtering nor a rate limit explains it.
 func (d *Detector) tryPartial(b *block, seen probe.Instant) {
 	fraction, odds := b.Loss.worst()
 	gone := d.exodus(b)
 	b.Lossy = ""
 	if max(odds, gone.Odds) >= certain {
-		b.Lossy, b.LossyBy = d.explainLoss(b, min(b.Loss.onset(fraction).Earliest, gone.Start.Earliest))
+		b.Lossy, b.LossyBy = d.explainLoss(b)
 	}
 	dark := slices.DeleteFunc(d.darkPrefixes(b, enough), func(p netip.Prefix) bool {
 		return int64(seen-d.Areas[d.areas[p]].Sure) < d.longEnough() || d.explainsDark(b, p)
@@ -101,12 +101,12 @@ func (d *Detector) tryPartial(b *block, seen probe.Instant) {
 		return
 	}
 	falling := d.Areas[b.Index].Weight >= certain // nothing has lived of late: it may be total yet
-	if max(odds, gone.Odds) < enough || falling || len(b.Filtered) > 0 || b.Lossy != "" || d.rate(b, nil) > 800_000 {
+	if max(odds, gone.Odds) < certain || falling || len(b.Filtered) > 0 || b.Lossy != "" || d.rate(b, nil) > 800_000 {
 		b.LossAt = 0
 		return
 	}
 	b.LossAt = cmp.Or(b.LossAt, seen)
-	if int64(seen-b.LossAt) < d.longEnough() {
+	if max(odds, gone.Odds) < enough || int64(seen-b.LossAt) < d.longEnough() {
 		return
 	}
 	start, why := b.Loss.onset(fraction), causeLoss

@@ -38,6 +38,7 @@ type block struct {
 	Filtered []uint32        // protocols that are dark while others answer
 	Lossy    Condition       // what explains the loss under way without an outage; "": nothing
 	LossyBy  uint32          // the protocol that suffers it
+	Moved    Report          // hosts that moved, or a shift, of late; of no condition: none
 	LossAt   probe.Instant   // since when loss or an exodus has been certain; 0: it is not
 }
 

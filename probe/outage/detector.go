@@ -37,17 +37,19 @@ type memory struct {
 	Parts     []block
 	Protocols []protocol
 
-	Starts      []probe.Instant // of the last full rounds, oldest first
-	MedianGap   int64           // milliseconds from one of them to the next; 0: not known yet
-	Covered     probe.Instant   // the end of what was observed
-	Unseen      []Unseen        // the latest times of which we know nothing
-	Blind       int             // windows under way in which our own sight is bad
-	Path        path
-	Loads       []load        // what was sent of late
-	Delay       int64         // microseconds: by how much replies were slower of late than their fastest
-	FastRTT     uint32        // microseconds: of the fastest service with a history
-	MiddleboxAt probe.Instant // when a reply last came faster than the path allows
-	TooFast     int           // such replies in the full round under way
+	Starts         []probe.Instant // of the last full rounds, oldest first
+	MedianGap      int64           // milliseconds from one of them to the next; 0: not known yet
+	Covered        probe.Instant   // the end of what was observed
+	Unseen         []Unseen        // the latest times of which we know nothing
+	Blind          int             // windows under way in which our own sight is bad
+	Path           path
+	Loads          []load        // what was sent of late
+	Delay          int64         // microseconds: by how much replies were slower of late than their fastest
+	FastRTT        uint32        // microseconds: of the fastest service with a history
+	MiddleboxAt    probe.Instant // when a reply last came faster than the path allows
+	TooFast        int           // such replies in the full round under way
+	MiddleboxSince probe.Instant // when they began to
+	Boxed          []netip.Addr  // for whom they came
 
 	Unverified bool  // of the line that began last: the vantage has too few references
 	TimeoutMS  int64 // of the same

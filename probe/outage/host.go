@@ -19,6 +19,8 @@ type host struct {
 	Since    probe.Instant // and of the first silence after it; 0: none
 	Weight   int64         // micro-nats against "up" of all silences since
 	Back     Interval      // its latest return: after the last silence, and before the first life arrived; At: sent
+	First    probe.Instant // when it was first seen to live
+	New      bool          // it was not there when its block was learned, and is not yet taken for usual
 	Hours    seasons
 	Season   int64 // millionths: how much less it answers in this hour of the day than in all; at most 1
 	Answers  bool  // in the latest observation of at least one service

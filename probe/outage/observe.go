@@ -17,7 +17,7 @@ func (d *Detector) observe(r *probe.Round, e *event) {
 			return
 		}
 		if d.tooFast(i, known, e) {
-			d.MiddleboxAt = e.Seen
+			d.box(e)
 			if r.Kind == probe.Full {
 				d.TooFast++
 			}
@@ -55,6 +55,18 @@ func (d *Detector) tooFast(i int32, known bool, e *event) bool {
 	return d.FastRTT > far
 }
 
+// box notes a reply that came too fast.
+func (d *Detector) box(e *event) {
+	const apart = 3600_000 // milliseconds from one appearance to the next
+	if e.Seen >= d.MiddleboxAt.Add(apart) {
+		d.MiddleboxSince, d.Boxed = e.Seen, nil
+	}
+	d.MiddleboxAt = e.Seen
+	if len(d.Boxed) < mostNamed && !slices.Contains(d.Boxed, e.addr) {
+		d.Boxed = append(d.Boxed, e.addr)
+	}
+}
+
 // boxed reports whether replies from a middlebox came shortly before a silence: where they replace the targets' own, the
 // silences left over prove nothing.
 func (d *Detector) boxed(e *event) bool {
@@ -67,7 +79,7 @@ func (d *Detector) meet(a netip.Addr, p probe.Protocol, at probe.Instant) int32 
 	h, ok := d.hosts[a]
 	if !ok {
 		h = int32(len(d.Hosts))
-		d.Hosts = append(d.Hosts, host{Addr: a, Block: d.blockOf(a)})
+		d.Hosts = append(d.Hosts, host{Addr: a, Block: d.blockOf(a), First: at, New: d.Parts[0].State != Learning})
 		d.hosts[a] = h
 		d.place(h)
 	}

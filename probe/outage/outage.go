@@ -72,7 +72,10 @@ type Outage struct {
 	Start        Interval        `json:"start"`
 	End          *Interval       `json:"end"`
 	Phases       []Phase         `json:"phases"`
-	Dark         []netip.Prefix  `json:"dark"`
+	Dark         []netip.Prefix  `json:"dark"`          // prefixes in which nothing answered while the rest did, down to /28
+	Loss         Decimal         `json:"loss"`          // share of the addresses outside of them that did not answer, at the worst pass
+	Gone         []netip.Addr    `json:"gone"`          // usual addresses silent throughout, while it lasted; at most 64
+	Protocols    []string        `json:"protocols"`     // by which they usually answer
 	Expected     Decimal         `json:"expected"`      // addresses that should have answered, at the worst pass
 	Observed     int             `json:"observed"`      // usual ones that did
 	ResponseRate Decimal         `json:"response_rate"` // observed / expected
@@ -80,6 +83,24 @@ type Outage struct {
 	UnstableFor  Seconds         `json:"unstable_for_s"` // how long the block had been unstable when it began
 	Evidence     []probe.Instant `json:"evidence"`       // starts of at most 12 rounds around start, declaration and end
 	Conditions   []Condition     `json:"conditions"`
+	Power        Power           `json:"power"`     // what could be detected when it began
+	Revisions    []Revision      `json:"revisions"` // what was found later: nothing above is changed for it
+}
+
+// Revision is a later finding on an outage.
+type Revision struct {
+	At        probe.Instant   `json:"at"`        // when it was found
+	Finding   Condition       `json:"finding"`   // late-reply, moved or shifted
+	Kind      State           `json:"kind"`      // what the outage is held to have been: partial, or up for none
+	Addresses []netip.Addr    `json:"addresses"` // that answered after all, or that were lit
+	Rounds    []probe.Instant `json:"rounds"`    // that show it
+}
+
+// Power is how little a block's learned responders let be detected, and how soon: a drop that is smaller may pass unseen.
+type Power struct {
+	SmallestDrop Decimal `json:"smallest_drop"`    // share of the expected addresses, wherever they are; 1: only a total outage
+	TotalAfter   Seconds `json:"detect_total_s"`   // from the onset to the declaration, without core passes; 0: never
+	PartialAfter Seconds `json:"detect_partial_s"` // the same of the smallest drop; 0: never
 }
 
 // Status says whether an outage lasts.
@@ -99,7 +120,19 @@ const (
 	RateLimited    Condition = "rate-limited"    // loss that one protocol suffers alone, or that rises with our rate
 	Unstable       Condition = "unstable"        // three outages within six hours: groups notifications
 	Middlebox      Condition = "middlebox"       // replies faster than the path allows
+	Moved          Condition = "moved"           // addresses fell silent, and about as many were lit within a day
+	Shifted        Condition = "shifted"         // a partial outage that lasted so long that it is how the block is now
+	LateReply      Condition = "late-reply"      // of a revision: life in a time that was called total
 )
+
+// Report is a condition with its evidence.
+type Report struct {
+	Condition Condition       `json:"condition"`
+	Since     probe.Instant   `json:"since"`
+	Protocols []string        `json:"protocols"` // that suffer it
+	Addresses []netip.Addr    `json:"addresses"` // that were lit, or answered too fast; at most 64
+	Rounds    []probe.Instant `json:"rounds"`    // that show it; at most 12
+}
 
 // Change says a block's state from Since on, until the next change; it corrects whatever was said of that time before.
 type Change struct {
@@ -146,6 +179,8 @@ type BlockStatus struct {
 	Responsive   int           `json:"responsive"` // addresses that answered in the last full round
 	Targets      int           `json:"targets"`
 	Conditions   []Condition   `json:"conditions"`
+	Reports      []Report      `json:"reports"` // the same with their evidence
+	Power        Power         `json:"power"`
 }
 
 // Decimal is a number in ten-thousandths: what is published of rates and expectations, exact on every machine.

@@ -61,6 +61,10 @@ func (d *Detector) enter(b *block, s State, start Interval, seen probe.Instant) 
 		o.Cause, o.Worst, o.Observed, o.ResponseRate = causeTotal, 0, 0, 0
 		o.Expected = Ratio(b.Expected, million)
 		o.Dark = d.darkWhole(b)
+		o.Loss, o.Gone, o.Protocols = 0, d.usualOf(b), nil
+		for _, c := range b.ByProtocol {
+			o.Protocols = append(o.Protocols, protocolNames([]uint32{c.Code})...)
+		}
 	}
 	d.publish(b)
 }
@@ -70,7 +74,7 @@ func (d *Detector) open(b *block, start Interval, seen probe.Instant) {
 	b.Suspect, b.Doubted = 0, 0
 	b.Open = &record{Worst: 2 * million, Outage: Outage{
 		ID: b.Name + "-" + start.Latest.Time().Format("20060102T150405.000Z"), Block: b.Name, Status: Ongoing,
-		Start: start, DeclaredAt: seen, Dark: []netip.Prefix{}, Conditions: []Condition{},
+		Start: start, DeclaredAt: seen, Power: d.power(b),
 	}}
 	if b.Unstable != 0 {
 		b.Open.UnstableFor = Seconds((start.At - b.Unstable) / 1000)
@@ -181,8 +185,11 @@ func (d *Detector) outageOf(b *block, r *record) Outage {
 	o.Phases = d.withUnseen(b, o.Phases)
 	// Never nil, for they are published as lists.
 	o.Dark = append([]netip.Prefix{}, o.Dark...)
+	o.Gone = append([]netip.Addr{}, o.Gone...)
+	o.Protocols = append([]string{}, o.Protocols...)
 	o.Evidence = append([]probe.Instant{}, o.Evidence...)
 	o.Conditions = append([]Condition{}, o.Conditions...)
+	o.Revisions = append([]Revision{}, o.Revisions...)
 	return o
 }
 
@@ -231,6 +238,17 @@ func (d *Detector) withUnseen(b *block, phases []Phase) []Phase {
 }
 
 func instant(t probe.Instant) Interval { return Interval{t, t, t} }
+
+// usualOf is a block's usual addresses.
+func (d *Detector) usualOf(b *block) []netip.Addr {
+	var usual []int32
+	for i := range d.Hosts {
+		if h := &d.Hosts[i]; b.holds(h) && h.Usual {
+			usual = append(usual, int32(i))
+		}
+	}
+	return d.addresses(usual)
+}
 
 // darkWhole is all of a block's addresses.
 func (d *Detector) darkWhole(b *block) []netip.Prefix {

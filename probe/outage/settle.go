@@ -16,6 +16,9 @@ func (d *Detector) settle(b *block, r *probe.Round, seen probe.Instant) {
 	case b.Open != nil:
 		d.measure(b)
 		d.tryClose(b, seen)
+		if b.Open != nil && r.Kind == probe.Full {
+			d.outlast(b, seen)
+		}
 	case b.State == Up && b.Usual >= usualForPartial && (r.Kind == probe.Full || b.Suspect != 0 && r.Start >= b.Suspect):
 		d.tryPartial(b, seen)
 	}
@@ -96,6 +99,19 @@ func (d *Detector) tryPartial(b *block, seen probe.Instant) {
 	dark := slices.DeleteFunc(d.darkPrefixes(b, enough), func(p netip.Prefix) bool {
 		return int64(seen-d.Areas[d.areas[p]].Sure) < d.longEnough() || d.explainsDark(b, p)
 	})
+	since := gone.Start.Latest
+	for _, p := range dark {
+		since = max(since, d.Areas[d.areas[p]].First)
+	}
+	if left := d.leavers(b, since); len(dark) > 0 || gone.Odds >= enough {
+		if int64(seen-since) < d.MedianGap {
+			return // until every address has been asked once: they may have moved
+		}
+		if lit := d.movedTo(b, left, since); lit != nil {
+			d.resettle(b, left, lit, since, seen)
+			return
+		}
+	}
 	if len(dark) > 0 {
 		d.openDark(b, dark, seen)
 		return
@@ -175,9 +191,51 @@ func (d *Detector) measure(b *block) {
 	}
 	o.Expected = Ratio(b.Expected, million)
 	o.ResponseRate = Ratio(int64(o.Observed)*million, b.Expected)
+	d.detail(b, o)
 	if !first {
 		d.publish(b)
 	}
+}
+
+// detail says what a partial outage is made of: who is gone, by which protocols, and what is lost besides dark prefixes.
+func (d *Detector) detail(b *block, o *record) {
+	left := d.leavers(b, o.Start.Latest)
+	o.Gone, o.Protocols = d.addresses(left), d.protocolsOf(left)
+	expected, answering := int64(0), int64(0)
+	for i := range d.Hosts {
+		h := &d.Hosts[i]
+		if !b.holds(h) || slices.ContainsFunc(o.Dark, func(p netip.Prefix) bool { return p.Contains(h.Addr) }) {
+			continue
+		}
+		expected += h.Expected
+		if h.Expected > 0 && h.Answers {
+			answering += million
+		}
+	}
+	o.Loss = Ratio(max(expected-answering, 0), expected)
+}
+
+// protocolsOf is by what hosts usually answer.
+func (d *Detector) protocolsOf(hosts []int32) []string {
+	var codes []uint32
+	for _, i := range hosts {
+		for _, k := range d.Hosts[i].Services {
+			if s := &d.Services[k]; s.Reliable {
+				codes = append(codes, s.Code)
+			}
+		}
+	}
+	slices.Sort(codes)
+	return protocolNames(slices.Compact(codes))
+}
+
+func protocolNames(codes []uint32) []string {
+	out := []string{}
+	for _, code := range codes {
+		p, _ := probe.ProtocolOf(code) // the code came from a protocol
+		out = append(out, p.String())
+	}
+	return out
 }
 
 // tryClose ends an outage when the block has regained 0.9 of the rate it had, and nothing in it is dark any more.

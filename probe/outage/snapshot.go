@@ -3,13 +3,17 @@ package outage
 import (
 	"bytes"
 	"encoding/gob"
+	"errors"
 	"fmt"
 
 	"brownout/probe"
 )
 
 // snapshotVersion is the first byte of a snapshot; another version's baseline is learned anew from the rounds.
-const snapshotVersion = 1
+const snapshotVersion = 2
+
+// ErrSnapshotVersion is the error of a snapshot that another version made.
+var ErrSnapshotVersion = errors.New("not a snapshot of this version")
 
 // MarshalBinary is everything the detector must not forget: the baseline, each block's state, the outages under way and
 // the cursor. Lines that were not wholly judged are not part of it: they are Put again.
@@ -25,7 +29,7 @@ func (d *Detector) MarshalBinary() ([]byte, error) {
 // UnmarshalBinary restores a snapshot.
 func (d *Detector) UnmarshalBinary(b []byte) error {
 	if len(b) == 0 || b[0] != snapshotVersion {
-		return fmt.Errorf("decode detector: not a snapshot of version %d", snapshotVersion)
+		return fmt.Errorf("decode detector: want version %d: %w", snapshotVersion, ErrSnapshotVersion)
 	}
 	var m memory
 	if err := gob.NewDecoder(bytes.NewReader(b[1:])).Decode(&m); err != nil {

@@ -189,22 +189,14 @@ func (d *Detector) status(b *block) BlockStatus {
 	out := BlockStatus{
 		Block: b.Name, State: b.State, Since: b.Since, Reason: b.Reason,
 		Expected: Ratio(b.Expected, million), Observed: observed, ResponseRate: Ratio(int64(observed)*million, b.Expected),
-		Usual: b.Usual, Responsive: b.Responsive, Targets: b.Targets, Conditions: []Condition{},
+		Usual: b.Usual, Responsive: b.Responsive, Targets: b.Targets, Conditions: []Condition{}, Power: d.power(b),
 	}
 	if u := d.unseenNow(b); u != nil {
 		out.State, out.Since, out.Reason = Unknown, u.From, u.Reason
 	}
-	if len(b.Filtered) > 0 || b.Lossy == Filtering {
-		out.Conditions = append(out.Conditions, Filtering)
-	}
-	if b.Lossy == RateLimited {
-		out.Conditions = append(out.Conditions, RateLimited)
-	}
-	if b.Unstable != 0 && (b.Open != nil || d.Judged-b.Last.End.At <= unstableWindow) {
-		out.Conditions = append(out.Conditions, Unstable)
-	}
-	if d.MiddleboxAt != 0 && d.Judged-d.MiddleboxAt < 3600_000 {
-		out.Conditions = append(out.Conditions, Middlebox)
+	out.Reports = d.reports(b)
+	for _, r := range out.Reports {
+		out.Conditions = append(out.Conditions, r.Condition)
 	}
 	return out
 }

@@ -1,0 +1,137 @@
+package outage
+
+import (
+	"net/netip"
+	"slices"
+
+	"brownout/probe"
+)
+
+const (
+	movedWithin  = 24 * 3600_000     // milliseconds from hosts' falling silent to others' being lit
+	shiftedAfter = 7 * 24 * 3600_000 // milliseconds: a partial outage that has lasted so long is how the block is
+	mostNamed    = 64                // addresses in a record
+)
+
+// newcomers is the hosts of a block that were lit within a day before or after a moment, once the block had been learned.
+func (d *Detector) newcomers(b *block, t probe.Instant) []int32 {
+	var out []int32
+	for i := range d.Hosts {
+		if h := &d.Hosts[i]; b.holds(h) && h.New && h.First >= t-movedWithin && h.First <= t+movedWithin {
+			out = append(out, int32(i))
+		}
+	}
+	return out
+}
+
+// leavers is the usual hosts of a block that have been silent since a moment.
+func (d *Detector) leavers(b *block, since probe.Instant) []int32 {
+	var out []int32
+	for i := range d.Hosts {
+		if h := &d.Hosts[i]; b.holds(h) && h.Usual && h.Since != 0 && h.Lived <= since && !h.Answers {
+			out = append(out, int32(i))
+		}
+	}
+	return out
+}
+
+// movedTo is the newcomers that make up for hosts that left at a moment: about as many, and at least three; nil where they
+// do not.
+func (d *Detector) movedTo(b *block, left []int32, at probe.Instant) []int32 {
+	lit := d.newcomers(b, at)
+	if n, m := len(left), len(lit); n < usualForDark || 10*m < 6*n || 10*m > 17*n {
+		return nil
+	}
+	return lit
+}
+
+// resettle takes newcomers for usual from now on, and forgets hosts that left.
+func (d *Detector) resettle(b *block, left, lit []int32, at, seen probe.Instant) {
+	b.Moved = Report{Condition: Moved, Since: at, Addresses: d.addresses(lit), Rounds: d.roundsAround(at, seen)}
+	for _, i := range left {
+		for _, k := range d.Hosts[i].Services {
+			d.Services[k].forgetAll()
+		}
+		d.Hosts[i].Since, d.Hosts[i].Weight = 0, 0
+	}
+	for _, i := range lit {
+		d.Hosts[i].New = false
+		for _, k := range d.Hosts[i].Services {
+			s := &d.Services[k]
+			s.N = min(s.N, s.Life+2*counted) // its silence of before it was lit is not its own
+		}
+	}
+	b.Loss.reset(seen)
+	b.Suspect, b.Doubted, b.LossAt = 0, 0, 0
+	d.refresh(seen)
+}
+
+// forgetAll unlearns a service.
+func (s *service) forgetAll() {
+	s.N, s.Life, s.AfterLifeN, s.AfterLifeSilent, s.AfterSilenceN, s.AfterSilenceSilent = 0, 0, 0, 0, 0, 0
+	s.Fresh, s.Held = noTrial, noTrial
+}
+
+func (d *Detector) addresses(hosts []int32) []netip.Addr {
+	out := []netip.Addr{}
+	for _, i := range hosts[:min(len(hosts), mostNamed)] {
+		out = append(out, d.Hosts[i].Addr)
+	}
+	slices.SortFunc(out, netip.Addr.Compare)
+	return out
+}
+
+// outlast looks at a partial outage at the end of a full round: its hosts may have moved, or it may be how things are now.
+// Either way it ends, as a finding that revises it.
+func (d *Detector) outlast(b *block, seen probe.Instant) {
+	o := b.Open
+	if b.State != Partial || o.Kind != Partial {
+		return
+	}
+	left := d.leavers(b, o.Start.Latest)
+	if lit := d.movedTo(b, left, o.Start.At); lit != nil && int64(seen-o.Start.At) <= movedWithin {
+		d.revise(b, o, Revision{At: seen, Finding: Moved, Kind: Up, Addresses: d.addresses(lit), Rounds: d.roundsAround(seen-1, seen)})
+		d.close(b, instant(max(seen, o.Start.Latest)), seen)
+		d.resettle(b, left, lit, o.Start.At, seen)
+		return
+	}
+	if int64(seen-o.Phases[len(o.Phases)-1].Start.At) < shiftedAfter {
+		return
+	}
+	d.shift(b, seen)
+	for i := 1; b.Index == 0 && i < len(d.Parts); i++ {
+		if part := &d.Parts[i]; part.Open != nil {
+			d.shift(part, seen)
+		}
+	}
+}
+
+// shift ends an outage as how things are now.
+func (d *Detector) shift(b *block, seen probe.Instant) {
+	o := b.Open
+	d.revise(b, o, Revision{At: seen, Finding: Shifted, Kind: o.Kind, Addresses: []netip.Addr{}, Rounds: d.roundsAround(seen-1, seen)})
+	d.close(b, instant(seen), seen)
+	d.relearn(b, seen)
+}
+
+// relearn begins a block anew, as it is now.
+func (d *Detector) relearn(b *block, seen probe.Instant) {
+	b.Moved = Report{Condition: Shifted, Since: seen, Addresses: []netip.Addr{}, Rounds: d.roundsAround(seen-1, seen)}
+	for i := range d.Services {
+		if b.holds(&d.Hosts[d.Services[i].Host]) {
+			d.Services[i].forgetAll()
+		}
+	}
+	b.Rounds = 0
+	d.refresh(seen)
+	d.move(b, Learning, seen, seen, "")
+}
+
+// revise adds a finding to an outage, and its condition where it is one.
+func (d *Detector) revise(b *block, o *record, r Revision) {
+	o.Revisions = append(o.Revisions, r)
+	if r.Finding != LateReply && !slices.Contains(o.Conditions, r.Finding) {
+		o.Conditions = append(o.Conditions, r.Finding)
+	}
+	d.findings.Outages = append(d.findings.Outages, d.outageOf(b, o))
+}

@@ -1,0 +1,73 @@
+package outage
+
+import "math"
+
+// power computes what a block's learned responders let be detected, by the tests that judge it.
+func (d *Detector) power(b *block) Power {
+	p := Power{SmallestDrop: 10_000}
+	if !b.Observable || d.MedianGap == 0 {
+		return p
+	}
+	first, more := int64(0), int64(0)
+	var hosts []powerOf
+	for i := range d.Hosts {
+		h := &d.Hosts[i]
+		if !b.holds(h) || h.Expected == 0 {
+			continue
+		}
+		w, again := weight(max(million-h.Expected, leastSilence)), d.repeatWeight(h)
+		first, more = first+w, more+again
+		hosts = append(hosts, powerOf{expected: h.Expected, silent: min(w+again, mostOfHost)})
+	}
+	p.TotalAfter = Seconds(d.totalAfter(first, more) / 1000)
+	if b.Usual < usualForPartial {
+		return p
+	}
+	for percent := int64(20); percent < 100; percent++ {
+		if seen(hosts, percent*10_000) {
+			p.SmallestDrop = Decimal(percent * 100)
+			p.PartialAfter = Seconds(2 * d.MedianGap / 1000)
+			return p
+		}
+	}
+	return p
+}
+
+// totalAfter is how long, in milliseconds, it takes until silence is decisive, where the first round of it weighs so much
+// and every further one so much more.
+func (d *Detector) totalAfter(first, more int64) int64 {
+	timeout := d.TimeoutMS
+	if first >= decisive {
+		return max(d.longEnough(), decisive*d.MedianGap/first) + timeout
+	}
+	rounds := 1 + (decisive-first+more-1)/max(more, 1)
+	return rounds*d.MedianGap + timeout
+}
+
+// powerOf is a host: its expectation, and what two rounds of its silence weigh.
+type powerOf struct{ expected, silent int64 }
+
+// seen reports whether a share of the hosts that goes silent would almost surely (99 %) be found within two rounds: the
+// odds, and the response rate, by their mean and variance over which hosts it is and who answers anyway.
+func seen(hosts []powerOf, share int64) bool {
+	const sigmas = 2.33
+	nearest := shares[0]
+	for _, s := range shares {
+		if s <= share {
+			nearest = s
+		}
+	}
+	g := float64(share) / million
+	var mean, variance, answering, spread, all float64
+	for _, h := range hosts {
+		a := float64(h.expected) / million
+		gone, lives := float64(mixed(nearest, h.silent)), float64(mixed(nearest, alive))
+		mean += float64(a * (float64(g*gone) + float64((1-g)*lives)))
+		variance += float64(float64(a*g*(1-g)) * float64((gone-lives)*(gone-lives)))
+		answering += float64(a * (1 - g))
+		spread += float64(a*(1-a)) + float64(a*g*(1-g))/4
+		all += a
+	}
+	return mean-float64(sigmas*math.Sqrt(variance)) >= float64(enough) &&
+		answering+float64(sigmas*math.Sqrt(spread)) <= float64(0.8*all)
+}

@@ -55,7 +55,7 @@ func (l *line) compare(a, b *event, other *line) int {
 // expand lists what the detector sees of a round, in order. Of the silent only the services known before the round began
 // are listed: a service that never answered is silent to nobody.
 func (d *Detector) expand(r *probe.Round) *line {
-	l := &line{round: r}
+	l := &line{round: r, events: make([]event, 0, d.expectedEvents(r))}
 	l.events = append(l.events, event{Seen: r.Start, rank: begins})
 	for _, w := range badWindows(r) {
 		l.events = append(l.events,
@@ -76,6 +76,15 @@ func (d *Detector) expand(r *probe.Round) *line {
 	l.events = append(l.events, event{Seen: r.End.Add(r.TimeoutMS()), rank: ends})
 	slices.SortFunc(l.events, func(a, b event) int { return l.compare(&a, &b, l) })
 	return l
+}
+
+// expectedEvents is how many events a round has, about.
+func (d *Detector) expectedEvents(r *probe.Round) int {
+	n := len(d.Services)/2 + 8
+	for i := range r.Passes {
+		n += len(r.Passes[i].Answers)
+	}
+	return n
 }
 
 func badWindows(r *probe.Round) []probe.Window {

@@ -183,6 +183,9 @@ func TestP4Reference(t *testing.T) {
 			if got.found != got.true || 100*got.held < 99*got.true && *long || got.true-got.held > 2 && !*long {
 				t.Errorf("not all are found, or held by their intervals")
 			}
+			if !*long {
+				c.width += c.width / 4 // the median of a few
+			}
 			if quantile(got.starts, 50) > c.width || quantile(got.ends, 50) > c.width {
 				t.Errorf("wider than %d ms", c.width)
 			}

@@ -102,6 +102,9 @@ func (d *Detector) unseenNow(b *block) *Unseen {
 
 // missRound records what a full round that ended did not see, though it was there to look.
 func (d *Detector) missRound(r *probe.Round, seen probe.Instant) {
+	if d.TooFast == 0 && !slices.ContainsFunc(r.Passes, func(p probe.Pass) bool { return len(p.Unsent) > 0 }) {
+		return
+	}
 	due, unsent := d.dueAndUnsent(r)
 	lost := func(b int, reason string) {
 		d.miss(Unseen{From: r.Start, To: r.End, Reason: reason, Block: int32(b)}, seen)

@@ -18,12 +18,13 @@ type block struct {
 	State      State // apart from times unseen
 	Since      probe.Instant
 	Reason     string
-	Rounds     int   // full rounds learned from
-	Observable bool  // as of the last full round
-	Expected   int64 // millionths of addresses
-	Usual      int   // addresses that usually answer
-	Responsive int   // addresses that answered in the last full round
-	Before     int64 // millionths: the response rate while all was well
+	Rounds     int      // full rounds learned from
+	Observable bool     // as of the last full round
+	Expected   int64    // millionths of addresses
+	Usual      int      // addresses that usually answer
+	Responsive int      // addresses that answered in the last full round
+	Before     int64    // millionths: the response rate while all was well
+	Rates      []rateAt // the level at the ends of the latest full rounds
 
 	Suspect probe.Instant // since when "up" is doubted; 0: it is not
 	Doubted int           // full rounds since
@@ -40,6 +41,12 @@ type block struct {
 	LossyBy  uint32          // the protocol that suffers it
 	Moved    Report          // hosts that moved, or a shift, of late; of no condition: none
 	LossAt   probe.Instant   // since when loss or an exodus has been certain; 0: it is not
+}
+
+// rateAt is a level, in millionths, at a moment.
+type rateAt struct {
+	At   probe.Instant
+	Rate int64
 }
 
 type protocolArea struct {

@@ -25,7 +25,8 @@ type host struct {
 	Season   int64 // millionths: how much less it answers in this hour of the day than in all; at most 1
 	Answers  bool  // in the latest observation of at least one service
 
-	Expected int64 // millionths: its chance to answer a round by any service
+	Expected int64 // millionths: its chance to answer a round by any service, at this hour of the day
+	AllDay   int64 // the same, at any
 	Usual    bool
 }
 
@@ -121,9 +122,9 @@ func (s *service) silenceAfterLife() int64 {
 	return (s.AfterLifeSilent*million + 2*counted*prior) / (s.AfterLifeN + 2*counted)
 }
 
-// silenceAfterSilence is the same where the host was just silent. With no experience, the one says half of the other.
+// silenceAfterSilence is the same where the host was just silent. With no experience, who is silent will mostly stay so.
 func (s *service) silenceAfterSilence() int64 {
-	prior := max(million-s.Mean, million/2)
+	prior := max(million-s.Mean, 4*million/5)
 	return (s.AfterSilenceSilent*million + 2*counted*prior) / (s.AfterSilenceN + 2*counted)
 }
 

@@ -45,6 +45,29 @@ func (d *Detector) movedTo(b *block, left []int32, at probe.Instant) []int32 {
 	return lit
 }
 
+// livesElsewhere is the newcomers, since a day before an outage began, by whom a block is as alive again as it was, for all
+// that its usual hosts are not; nil where it is not.
+func (d *Detector) livesElsewhere(b *block, left []int32, start probe.Instant) []int32 {
+	var lit []int32
+	answering := int64(0)
+	for i := range d.Hosts {
+		h := &d.Hosts[i]
+		if !b.holds(h) || !h.Answers {
+			continue
+		}
+		if h.New && h.First >= start-movedWithin {
+			lit = append(lit, int32(i))
+		} else if h.Expected == 0 {
+			continue
+		}
+		answering++
+	}
+	if len(lit) < usualForDark || len(left) < usualForDark || answering*million*10 < b.Expected*9 {
+		return nil
+	}
+	return lit
+}
+
 // resettle takes newcomers for usual from now on, and forgets hosts that left.
 func (d *Detector) resettle(b *block, left, lit []int32, at, seen probe.Instant) {
 	b.Moved = Report{Condition: Moved, Since: at, Addresses: d.addresses(lit), Rounds: d.roundsAround(at, seen)}
@@ -88,8 +111,8 @@ func (d *Detector) outlast(b *block, seen probe.Instant) {
 	if b.State != Partial || o.Kind != Partial {
 		return
 	}
-	left := d.leavers(b, o.Start.Latest)
-	if lit := d.movedTo(b, left, o.Start.At); lit != nil && int64(seen-o.Start.At) <= movedWithin {
+	left := d.leavers(b, seen)
+	if lit := d.livesElsewhere(b, left, o.Start.At); lit != nil {
 		d.revise(b, o, Revision{At: seen, Finding: Moved, Kind: Up, Addresses: d.addresses(lit), Rounds: d.roundsAround(seen-1, seen)})
 		d.close(b, instant(max(seen, o.Start.Latest)), seen)
 		d.resettle(b, left, lit, o.Start.At, seen)

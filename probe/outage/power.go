@@ -26,7 +26,7 @@ func (d *Detector) power(b *block) Power {
 	for percent := int64(20); percent < 100; percent++ {
 		if seen(hosts, percent*10_000) {
 			p.SmallestDrop = Decimal(percent * 100)
-			p.PartialAfter = Seconds(2 * d.MedianGap / 1000)
+			p.PartialAfter = Seconds((2*d.MedianGap + d.longEnough() + d.TimeoutMS) / 1000)
 			return p
 		}
 	}

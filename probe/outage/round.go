@@ -159,15 +159,16 @@ func (d *Detector) refreshService(s *service, factor int64) {
 }
 
 func (d *Detector) refreshHost(h *host) {
-	silent := int64(million)
+	silent, allDay := int64(million), int64(million)
 	h.Usual = false
 	for _, i := range h.Services {
 		if s := &d.Services[i]; s.Reliable {
 			silent = silent * (million - s.Expected) / million
+			allDay = allDay * (million - s.Mean) / million
 			h.Usual = h.Usual || s.Mean >= million/2
 		}
 	}
-	h.Expected = million - silent
+	h.Expected, h.AllDay = million-silent, million-allDay
 	for _, b := range blocksOf(h) {
 		d.Parts[b].Expected += h.Expected
 		if h.Usual {
@@ -225,8 +226,12 @@ func (d *Detector) graduate(b *block, r *probe.Round) {
 	case !b.Observable && b.State != Unobservable && b.Suspect == 0:
 		d.move(b, Unobservable, r.End, r.End, "")
 	}
+	rate := min(d.rate(b, nil), million)
+	const kept = 16
+	if b.Rates = append(b.Rates, rateAt{r.End, d.level(b)}); len(b.Rates) > kept {
+		b.Rates = slices.Delete(b.Rates, 0, 1)
+	}
 	if b.State == Up && b.Suspect == 0 {
-		rate := min(d.rate(b, nil), million)
 		if b.Before == 0 {
 			b.Before = rate
 		}

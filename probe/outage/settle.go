@@ -97,7 +97,7 @@ func (d *Detector) tryPartial(b *block, seen probe.Instant) {
 		b.Lossy, b.LossyBy = d.explainLoss(b)
 	}
 	dark := slices.DeleteFunc(d.darkPrefixes(b, enough), func(p netip.Prefix) bool {
-		return int64(seen-d.Areas[d.areas[p]].Sure) < d.longEnough() || d.explainsDark(b, p)
+		return int64(seen-d.Areas[d.areas[p]].Sure) < d.longEnough() || !d.isBlock(p) && d.leftAtOnce(p) < enough || d.explainsDark(b, p)
 	})
 	since := gone.Start.Latest
 	for _, p := range dark {
@@ -117,7 +117,11 @@ func (d *Detector) tryPartial(b *block, seen probe.Instant) {
 		return
 	}
 	falling := d.Areas[b.Index].Weight >= certain // nothing has lived of late: it may be total yet
-	if max(odds, gone.Odds) < certain || falling || len(b.Filtered) > 0 || b.Lossy != "" || d.rate(b, nil) > 800_000 {
+	start, why := b.Loss.onset(fraction), causeLoss
+	if gone.Odds > odds {
+		start, fraction, why = gone.Start, nearestFraction(million-gone.Share), causeGone
+	}
+	if max(odds, gone.Odds) < certain || falling || !d.abrupt(b, start.At) || len(b.Filtered) > 0 || b.Lossy != "" || d.rate(b, nil) > 800_000 {
 		b.LossAt = 0
 		return
 	}
@@ -125,13 +129,15 @@ func (d *Detector) tryPartial(b *block, seen probe.Instant) {
 	if max(odds, gone.Odds) < enough || int64(seen-b.LossAt) < d.longEnough() {
 		return
 	}
-	start, why := b.Loss.onset(fraction), causeLoss
-	if gone.Odds > odds {
-		start, fraction, why = gone.Start, nearestFraction(million-gone.Share), causeGone
-	}
 	d.enter(b, Partial, d.afterLast(b, start), seen)
 	b.Open.Cause, b.Open.Fraction = why, fraction
 	d.opened(b, seen)
+}
+
+// isBlock reports whether a prefix is a block of its own.
+func (d *Detector) isBlock(p netip.Prefix) bool {
+	i, ok := d.areas[p]
+	return ok && int(i) < len(d.Parts)
 }
 
 // longEnough is how long silence must last to be an outage, in milliseconds: a minute or, where that is less, two rounds.
@@ -158,7 +164,7 @@ func (d *Detector) openDark(b *block, dark []netip.Prefix, seen probe.Instant) {
 	b.Open.Cause, b.Open.Dark = causeDark, dark
 	for i := range d.Hosts {
 		h := &d.Hosts[i]
-		if slices.ContainsFunc(dark, func(p netip.Prefix) bool { return p.Contains(h.Addr) }) {
+		if inAny(dark, h.Addr) {
 			d.forgetAnswers(h)
 		}
 	}
@@ -200,11 +206,16 @@ func (d *Detector) measure(b *block) {
 // detail says what a partial outage is made of: who is gone, by which protocols, and what is lost besides dark prefixes.
 func (d *Detector) detail(b *block, o *record) {
 	left := d.leavers(b, o.Start.Latest)
+	for i := range d.Hosts {
+		if h := &d.Hosts[i]; b.holds(h) && h.Usual && !slices.Contains(left, int32(i)) && inAny(o.Dark, h.Addr) {
+			left = append(left, int32(i))
+		}
+	}
 	o.Gone, o.Protocols = d.addresses(left), d.protocolsOf(left)
 	expected, answering := int64(0), int64(0)
 	for i := range d.Hosts {
 		h := &d.Hosts[i]
-		if !b.holds(h) || slices.ContainsFunc(o.Dark, func(p netip.Prefix) bool { return p.Contains(h.Addr) }) {
+		if !b.holds(h) || inAny(o.Dark, h.Addr) {
 			continue
 		}
 		expected += h.Expected
@@ -213,6 +224,10 @@ func (d *Detector) detail(b *block, o *record) {
 		}
 	}
 	o.Loss = Ratio(max(expected-answering, 0), expected)
+}
+
+func inAny(prefixes []netip.Prefix, a netip.Addr) bool {
+	return slices.ContainsFunc(prefixes, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
 // protocolsOf is by what hosts usually answer.

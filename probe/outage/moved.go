@@ -149,12 +149,3 @@ func (d *Detector) relearn(b *block, seen probe.Instant) {
 	d.refresh(seen)
 	d.move(b, Learning, seen, seen, "")
 }
-
-// revise adds a finding to an outage, and its condition where it is one.
-func (d *Detector) revise(b *block, o *record, r Revision) {
-	o.Revisions = append(o.Revisions, r)
-	if r.Finding != LateReply && !slices.Contains(o.Conditions, r.Finding) {
-		o.Conditions = append(o.Conditions, r.Finding)
-	}
-	d.findings.Outages = append(d.findings.Outages, d.outageOf(b, o))
-}

@@ -160,6 +160,7 @@ func (d *Detector) live(r *probe.Round, e *event, i int32) {
 		d.Delay = max(d.Delay, int64(e.rtt)-int64(s.FastRTT))
 	}
 	for _, b := range blocksOf(h) {
+		d.belated(&d.Parts[b], h, r, e)
 		d.revive(&d.Parts[b], h, e)
 	}
 }

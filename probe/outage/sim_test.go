@@ -89,13 +89,17 @@ func (w *world) round(kind probe.Kind, start probe.Instant, span time.Duration, 
 				pass.Answers = append(pass.Answers, a)
 			}
 		}
-		slices.SortFunc(pass.Answers, func(a, b probe.Answer) int { return cmp.Compare(a.Target, b.Target) })
+		sortAnswers(&pass)
 		r.Passes = append(r.Passes, pass)
 	}
 	if w.amend != nil {
 		w.amend(r)
 	}
 	return r
+}
+
+func sortAnswers(p *probe.Pass) {
+	slices.SortFunc(p.Answers, func(a, b probe.Answer) int { return cmp.Compare(a.Target, b.Target) })
 }
 
 func (w *world) answer(h *simHost, plan *probe.Plan, aim int, start probe.Instant) (probe.Answer, bool) {

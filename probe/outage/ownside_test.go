@@ -15,7 +15,7 @@ import (
 func TestP3Faults(t *testing.T) {
 	const each, round = 40, 11 * minute
 	faults := 0
-	for seed := range uint64(cases(4, 25)) {
+	for seed := range uint64(cases(2, 25)) {
 		m := lab.Reference(seed)
 		rng := rand.New(rand.NewPCG(seed, 13))
 		at := m.Start.Add(day)

@@ -12,7 +12,7 @@ import (
 // 10 % of what they are asked, once an hour. Evidence accumulates over rounds, and the states are corrected backwards.
 func TestP10Sparse(t *testing.T) {
 	const nights, days = 60, 365
-	years := cases(2, 20)
+	years := cases(1, 20)
 	var dark, found, false int64
 	for seed := range uint64(years) {
 		m := lab.Sparse(80, seed)

@@ -30,20 +30,12 @@ func (d *Detector) settle(b *block, r *probe.Round, seen probe.Instant) {
 	}
 }
 
-// darkWithout reports whether a prefix is dark even if nothing is held against it that was sent by the filtered protocols.
-func (d *Detector) darkWithout(p netip.Prefix, filtered []uint32) bool {
-	usual, weight := 0, int64(0)
-	for i := range d.Hosts {
-		if h := &d.Hosts[i]; p.Contains(h.Addr) && d.expectedWithout(h, filtered) >= million/2 {
-			usual++
-		}
+// longEnough is how long silence must last to be an outage, in milliseconds: a minute or, where that is less, two rounds.
+func (d *Detector) longEnough() int64 {
+	if d.MedianGap > 0 {
+		return min(totalSilence, 2*d.MedianGap)
 	}
-	for _, s := range d.Areas[d.areas[p]].Run {
-		if !slices.Contains(filtered, s.Code) {
-			weight += s.Weight
-		}
-	}
-	return usual >= usualForDark && weight >= enough
+	return totalSilence
 }
 
 // doubtful reports whether anything still speaks against "up".
@@ -55,126 +47,6 @@ func (d *Detector) doubtful(b *block) bool {
 		return true
 	}
 	return len(d.darkPrefixes(b, certain)) > 0
-}
-
-// darkPrefixes is the largest prefixes inside a block with enough usual addresses, none of which has lived while the rest
-// of the block has, for so long that the odds against that pass the given ones.
-func (d *Detector) darkPrefixes(b *block, odds int64) []netip.Prefix {
-	var out []netip.Prefix
-	lived := d.Areas[b.Index].Lived
-	for i := 1; i < len(d.Areas); i++ {
-		a := &d.Areas[i]
-		if int32(i) != b.Index && a.Usual >= usualForDark && a.Weight >= odds && b.inside(a.Prefix) && a.weightBefore(lived) >= odds {
-			out = append(out, a.Prefix)
-		}
-	}
-	return largest(out)
-}
-
-func (b *block) inside(p netip.Prefix) bool {
-	return b.Index == 0 || p.Bits() > b.Prefix.Bits() && b.Prefix.Contains(p.Addr())
-}
-
-// largest keeps of prefixes those that are in no other.
-func largest(list []netip.Prefix) []netip.Prefix {
-	slices.SortFunc(list, func(a, b netip.Prefix) int { return a.Compare(b) })
-	var out []netip.Prefix
-	for _, p := range list {
-		if n := len(out); n == 0 || !out[n-1].Contains(p.Addr()) {
-			out = append(out, p)
-		}
-	}
-	return out
-}
-
-// tryPartial opens a partial outage where the evidence, a confirmation or later round included, is decisive after having
-// been certain for as long as a total outage takes, and neither filtering nor a rate limit explains it.
-func (d *Detector) tryPartial(b *block, seen probe.Instant) {
-	fraction, odds := b.Loss.worst()
-	gone := d.exodus(b)
-	b.Lossy = ""
-	if max(odds, gone.Odds) >= certain {
-		b.Lossy, b.LossyBy = d.explainLoss(b)
-	}
-	dark := slices.DeleteFunc(d.darkPrefixes(b, enough), func(p netip.Prefix) bool {
-		return int64(seen-d.Areas[d.areas[p]].Sure) < d.longEnough() || !d.isBlock(p) && d.leftAtOnce(p) < enough || d.explainsDark(b, p)
-	})
-	since := gone.Start.Latest
-	for _, p := range dark {
-		since = max(since, d.Areas[d.areas[p]].First)
-	}
-	if left := d.leavers(b, since); len(dark) > 0 || gone.Odds >= enough {
-		if int64(seen-since) < d.MedianGap {
-			return // until every address has been asked once: they may have moved
-		}
-		if lit := d.movedTo(b, left, since); lit != nil {
-			d.resettle(b, left, lit, since, seen)
-			return
-		}
-	}
-	if len(dark) > 0 {
-		d.openDark(b, dark, seen)
-		return
-	}
-	falling := d.Areas[b.Index].Weight >= certain // nothing has lived of late: it may be total yet
-	start, why := b.Loss.onset(fraction), causeLoss
-	if gone.Odds > odds {
-		start, fraction, why = gone.Start, nearestFraction(million-gone.Share), causeGone
-	}
-	if max(odds, gone.Odds) < certain || falling || !d.abrupt(b, start.At) || len(b.Filtered) > 0 || b.Lossy != "" || d.rate(b, nil) > 800_000 {
-		b.LossAt = 0
-		return
-	}
-	b.LossAt = cmp.Or(b.LossAt, seen)
-	if max(odds, gone.Odds) < enough || int64(seen-b.LossAt) < d.longEnough() {
-		return
-	}
-	d.enter(b, Partial, d.afterLast(b, start), seen)
-	b.Open.Cause, b.Open.Fraction = why, fraction
-	d.opened(b, seen)
-}
-
-// isBlock reports whether a prefix is a block of its own.
-func (d *Detector) isBlock(p netip.Prefix) bool {
-	i, ok := d.areas[p]
-	return ok && int(i) < len(d.Parts)
-}
-
-// longEnough is how long silence must last to be an outage, in milliseconds: a minute or, where that is less, two rounds.
-func (d *Detector) longEnough() int64 {
-	if d.MedianGap > 0 {
-		return min(totalSilence, 2*d.MedianGap)
-	}
-	return totalSilence
-}
-
-// nearestFraction is the alternative of the loss test that is next to a fraction.
-func nearestFraction(f int64) int64 {
-	return slices.MinFunc(fractions[:], func(a, b int64) int { return cmp.Compare(max(a-f, f-a), max(b-f, f-b)) })
-}
-
-func (d *Detector) openDark(b *block, dark []netip.Prefix, seen probe.Instant) {
-	first := &d.Areas[d.areas[dark[0]]]
-	for _, p := range dark {
-		if a := &d.Areas[d.areas[p]]; a.First < first.First {
-			first = a
-		}
-	}
-	d.enter(b, Partial, d.afterLast(b, first.start()), seen)
-	b.Open.Cause, b.Open.Dark = causeDark, dark
-	for i := range d.Hosts {
-		h := &d.Hosts[i]
-		if inAny(dark, h.Addr) {
-			d.forgetAnswers(h)
-		}
-	}
-	d.opened(b, seen)
-}
-
-func (d *Detector) opened(b *block, seen probe.Instant) {
-	d.measure(b)
-	d.publish(b)
-	d.move(b, Partial, b.Open.Start.At, seen, "")
 }
 
 // measure keeps the figures of the worst pass.

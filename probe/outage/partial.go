@@ -1,0 +1,173 @@
+package outage
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+
+	"brownout/probe"
+)
+
+// suspicion is the likeliest partial outage of a block that no dark prefix explains: loss that every probe suffers, or
+// hosts that are gone.
+type suspicion struct {
+	odds     int64 // micro-nats against "up"
+	cause    cause
+	start    Interval
+	fraction int64 // millionths: of life that is left
+}
+
+func (b *block) suspicion(gone *exodus) suspicion {
+	fraction, odds := b.Loss.worst()
+	if gone.Odds > odds {
+		return suspicion{gone.Odds, causeGone, gone.Start, nearestFraction(million - gone.Share)}
+	}
+	return suspicion{odds, causeLoss, b.Loss.onset(fraction), fraction}
+}
+
+// tryPartial opens a partial outage where the evidence, a confirmation or later round included, is decisive after having
+// been certain for as long as a total outage takes, and neither moving hosts, nor filtering, nor a rate limit explains it.
+func (d *Detector) tryPartial(b *block, seen probe.Instant) {
+	gone := d.exodus(b)
+	is := b.suspicion(&gone)
+	b.Lossy = ""
+	if is.odds >= certain {
+		b.Lossy, b.LossyBy = d.explainLoss(b)
+	}
+	dark := d.decidedDark(b, seen)
+	if d.mayHaveMoved(b, dark, &gone, seen) {
+		return
+	}
+	if len(dark) > 0 {
+		d.openDark(b, dark, seen)
+		return
+	}
+	if is.odds < certain || b.Lossy != "" || !d.lessAlive(b, is.start.At) {
+		b.LossAt = 0
+		return
+	}
+	b.LossAt = cmp.Or(b.LossAt, seen)
+	if is.odds < enough || int64(seen-b.LossAt) < d.longEnough() {
+		return
+	}
+	d.enter(b, Partial, d.afterLast(b, is.start), seen)
+	b.Open.Cause, b.Open.Fraction = is.cause, is.fraction
+	d.opened(b, seen)
+}
+
+// lessAlive reports whether a block answers less than it should, since a moment at which it fell abruptly; not where nothing
+// has lived of late, for it may be total yet, nor where a protocol is filtered.
+func (d *Detector) lessAlive(b *block, since probe.Instant) bool {
+	falling := d.Areas[b.Index].Weight >= certain
+	return !falling && len(b.Filtered) == 0 && d.rate(b, nil) <= 800_000 && d.abrupt(b, since)
+}
+
+// mayHaveMoved reports whether it is too early to call hosts gone, for not every address has been asked since they were
+// last seen, or whether they have moved: then what is new is usual from now on.
+func (d *Detector) mayHaveMoved(b *block, dark []netip.Prefix, gone *exodus, seen probe.Instant) bool {
+	if len(dark) == 0 && gone.Odds < enough {
+		return false
+	}
+	since := gone.Start.Latest
+	for _, p := range dark {
+		since = max(since, d.Areas[d.areas[p]].First)
+	}
+	if int64(seen-since) < d.MedianGap {
+		return true
+	}
+	left := d.leavers(b, since)
+	lit := d.movedTo(b, left, since)
+	if lit != nil {
+		d.resettle(b, left, lit, since, seen)
+	}
+	return lit != nil
+}
+
+// decidedDark is the prefixes of a block that are dark beyond doubt, for long enough, at once, and for no lesser reason.
+func (d *Detector) decidedDark(b *block, seen probe.Instant) []netip.Prefix {
+	return slices.DeleteFunc(d.darkPrefixes(b, enough), func(p netip.Prefix) bool {
+		atOnce := d.isBlock(p) || d.leftAtOnce(p) >= enough
+		return int64(seen-d.Areas[d.areas[p]].Sure) < d.longEnough() || !atOnce || d.explainsDark(b, p)
+	})
+}
+
+// darkPrefixes is the largest prefixes inside a block with enough usual addresses, none of which has lived while the rest
+// of the block has, for so long that the odds against that pass the given ones.
+func (d *Detector) darkPrefixes(b *block, odds int64) []netip.Prefix {
+	var out []netip.Prefix
+	lived := d.Areas[b.Index].Lived
+	for i := 1; i < len(d.Areas); i++ {
+		a := &d.Areas[i]
+		if int32(i) != b.Index && a.Usual >= usualForDark && a.Weight >= odds && b.inside(a.Prefix) && a.weightBefore(lived) >= odds {
+			out = append(out, a.Prefix)
+		}
+	}
+	return largest(out)
+}
+
+func (b *block) inside(p netip.Prefix) bool {
+	return b.Index == 0 || p.Bits() > b.Prefix.Bits() && b.Prefix.Contains(p.Addr())
+}
+
+// largest keeps of prefixes those that are in no other.
+func largest(list []netip.Prefix) []netip.Prefix {
+	slices.SortFunc(list, func(a, b netip.Prefix) int { return a.Compare(b) })
+	var out []netip.Prefix
+	for _, p := range list {
+		if n := len(out); n == 0 || !out[n-1].Contains(p.Addr()) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// darkWithout reports whether a prefix is dark even if nothing is held against it that was sent by the filtered protocols.
+func (d *Detector) darkWithout(p netip.Prefix, filtered []uint32) bool {
+	usual, weight := 0, int64(0)
+	for i := range d.Hosts {
+		if h := &d.Hosts[i]; p.Contains(h.Addr) && d.expectedWithout(h, filtered) >= million/2 {
+			usual++
+		}
+	}
+	for _, s := range d.Areas[d.areas[p]].Run {
+		if !slices.Contains(filtered, s.Code) {
+			weight += s.Weight
+		}
+	}
+	return usual >= usualForDark && weight >= enough
+}
+
+// isBlock reports whether a prefix is a block of its own.
+func (d *Detector) isBlock(p netip.Prefix) bool {
+	i, ok := d.areas[p]
+	return ok && int(i) < len(d.Parts)
+}
+
+// nearestFraction is the alternative of the loss test that is next to a fraction.
+func nearestFraction(f int64) int64 {
+	return slices.MinFunc(fractions[:], func(a, b int64) int { return cmp.Compare(max(a-f, f-a), max(b-f, f-b)) })
+}
+
+func (d *Detector) openDark(b *block, dark []netip.Prefix, seen probe.Instant) {
+	first := &d.Areas[d.areas[dark[0]]]
+	for _, p := range dark {
+		if a := &d.Areas[d.areas[p]]; a.First < first.First {
+			first = a
+		}
+	}
+	d.enter(b, Partial, d.afterLast(b, first.start()), seen)
+	b.Open.Cause, b.Open.Dark = causeDark, dark
+	for i := range d.Hosts {
+		h := &d.Hosts[i]
+		if inAny(dark, h.Addr) {
+			d.forgetAnswers(h)
+		}
+	}
+	d.opened(b, seen)
+}
+
+func (d *Detector) opened(b *block, seen probe.Instant) {
+	d.measure(b)
+	d.publish(b)
+	d.move(b, Partial, b.Open.Start.At, seen, "")
+}

@@ -7,27 +7,21 @@ import (
 	"brownout/probe"
 )
 
-// Blackouts is the events that darken, by start.
-func (m *Model) Blackouts() []Event {
-	var out []Event
-	for _, e := range m.Events {
-		if e.Effect == Darkens {
-			out = append(out, e)
-		}
-	}
-	slices.SortFunc(out, func(a, b Event) int { return int(a.From - b.From) })
-	return out
-}
-
 // Silent reports whether nobody in the prefixes (none: the space) answers anything that is sent at t, by whatever chance
-// or event, the draws of single probes and our own failures aside. It must not be asked about what is long over.
+// or event, the draws of single probes and our own failures aside; prefixes in which nobody lives are not. It must not be
+// asked about what is long over.
 func (s *Simulation) Silent(t probe.Instant, prefixes []netip.Prefix) bool {
+	nobody := true
 	for _, h := range s.hosts {
 		a := h.stays[len(h.stays)-1].addr
 		for k := len(h.stays) - 1; k > 0 && h.stays[k].from > t; k-- {
 			a = h.stays[k-1].addr
 		}
-		if len(prefixes) > 0 && !within(prefixes, a) || !h.lives(t) || h.path.at(t) && s.model.HostLoss.Loss == 0 {
+		if len(prefixes) > 0 && !within(prefixes, a) {
+			continue
+		}
+		nobody = false
+		if !h.lives(t) || h.path.at(t) && s.model.HostLoss.Loss == 0 {
 			continue
 		}
 		if !slices.ContainsFunc(s.model.Events, func(e Event) bool {
@@ -36,7 +30,7 @@ func (s *Simulation) Silent(t probe.Instant, prefixes []netip.Prefix) bool {
 			return false
 		}
 	}
-	return true
+	return !nobody
 }
 
 // SilentFor is the longest time, in milliseconds, within [from, to) in which the prefixes were silent throughout, to the

@@ -102,7 +102,8 @@ func change(samples []sample, fraction, sign int64) (in Interval, odds int64) {
 	for last < len(samples) && sums[last+1] >= sums[best]-certain {
 		last++
 	}
-	at := func(i int) probe.Instant { return samples[min(max(i, 0), len(samples)-1)].From }
-	in = Interval{Earliest: at(first - 1), At: at(best-1) + (at(best)-at(best-1))/2, Latest: at(last)}
+	of := func(i int) *sample { return &samples[min(max(i, 0), len(samples)-1)] }
+	before, after := of(best-1).From, of(best).From
+	in = Interval{Earliest: of(first - 1).From.Add(-of(first - 1).Spread), At: before + (after-before)/2, Latest: of(last).From.Add(of(last).Spread)}
 	return in, sums[best] - sums[len(samples)]
 }

@@ -137,7 +137,7 @@ func (d *Detector) live(r *probe.Round, e *event, i int32) {
 		block.byProtocol(s.Code).lit(e.from, arrived, d.Slack)
 	}
 	if s.Reliable {
-		d.Path.put(d.sample(s, e, true, d.odds(s, h, e)))
+		d.Path.put(d.sample(r, s, e, true, d.odds(s, h, e)))
 		d.weigh(e.Seen)
 	}
 	s.Answers, h.Answers = true, true
@@ -179,7 +179,7 @@ func (d *Detector) still(r *probe.Round, e *event, i int32) {
 	}
 	d.weigh(e.Seen)
 	alone := d.odds(s, h, e)
-	odds := million - (million-alone)*(million-d.Path.lossAt(e.from))/million
+	odds := million - (million-alone)*(million-d.Path.lossAt(moment(r, e)))/million
 	silent := silence{From: e.from, To: e.to, Host: s.Host, Code: s.Code, Weight: weight(odds), Alone: d.silenceAlone(s)}
 	slack := d.Slack + d.flight(r, s)
 	for _, b := range blocksOf(h) {
@@ -191,7 +191,7 @@ func (d *Detector) still(r *probe.Round, e *event, i int32) {
 	for _, a := range h.Areas {
 		d.Areas[a].dark(silent, slack)
 	}
-	d.Path.put(d.sample(s, e, false, alone))
+	d.Path.put(d.sample(r, s, e, false, alone))
 	d.weigh(e.Seen)
 	h.Silent, h.SilentAt, h.Own = true, max(h.SilentAt, e.from), alone*million/odds
 	if h.Since == 0 && e.from > h.Lived {
@@ -252,12 +252,22 @@ func (d *Detector) stillSilent(s *service, since int64) int64 {
 	return usual + (million-usual)*decay(weight(lasting)*since/d.MedianGap, microLn2)/million
 }
 
-func (d *Detector) sample(s *service, e *event, life bool, odds int64) sample {
-	out := sample{From: e.from, Host: s.Host, Code: s.Code, Odds: int32(odds), Life: life}
+func (d *Detector) sample(r *probe.Round, s *service, e *event, life bool, odds int64) sample {
+	out := sample{From: moment(r, e), Spread: int64(e.to - e.from), Host: s.Host, Code: s.Code, Odds: int32(odds), Life: life}
 	if out.Code == probe.ICMP.Code() {
 		out.Pace = d.pace(&d.Hosts[s.Host], e.from)
 	}
 	return out
+}
+
+// moment is when a probe was sent or, where only its round's bounds are known, where it would stand if they were sent in
+// order: many probes in minutes are not one burst.
+func moment(r *probe.Round, e *event) probe.Instant {
+	spread := int64(e.to - e.from)
+	if spread <= probe.PlanTolerance.Milliseconds() {
+		return e.from
+	}
+	return e.from.Add(spread * int64(e.target) / int64(r.Passes[e.pass].Targets.Len()))
 }
 
 // weigh takes in what was sent so long before that all of it has been seen.

@@ -41,13 +41,14 @@ const billion = 1_000_000_000
 
 // sample is an observation of a reliable service.
 type sample struct {
-	From probe.Instant
-	Host int32
-	Code uint32 // of its protocol
-	Pace int64  // of ICMP: thousandths of probes a second into its /24
-	Odds int32  // millionths: the chance of a silence while up, but for the path
-	Path int32  // millionths: the chance that the path takes it, while up; known when it is taken in
-	Life bool
+	From   probe.Instant
+	Spread int64 // milliseconds by which that may be off, either way
+	Host   int32
+	Code   uint32 // of its protocol
+	Pace   int64  // of ICMP: thousandths of probes a second into its /24
+	Odds   int32  // millionths: the chance of a silence while up, but for the path
+	Path   int32  // millionths: the chance that the path takes it, while up; known when it is taken in
+	Life   bool
 }
 
 // put keeps a sample until all that were sent before it have been seen.

@@ -1,0 +1,49 @@
+package outage_test
+
+import (
+	"testing"
+	"time"
+
+	"brownout/probe"
+	"brownout/probe/lab"
+	"brownout/probe/outage"
+)
+
+// bare is a round of ours as somebody writes it who knows who answered, and no more.
+func bare(r *probe.Round) *probe.Round {
+	c := *r
+	c.Seeded, c.Seed = false, 0
+	c.Passes = append([]probe.Pass{}, r.Passes...)
+	for i := range c.Passes {
+		p := &c.Passes[i]
+		p.Answers = append([]probe.Answer{}, p.Answers...)
+		for k := range p.Answers {
+			p.Answers[k].Offset, p.Answers[k].RTT = probe.UnknownOffset, 0
+		}
+	}
+	return &c
+}
+
+// Rounds of which nothing is known but who answered tell totals of two rounds or more, and nothing that is none: in the
+// reference world, and where customers come and go with new addresses. There one in twelve may be missed: of two rounds
+// whose send times are unknown, only one is surely silent throughout.
+func TestBareRounds(t *testing.T) {
+	for name, m := range map[string]lab.Model{"reference": lab.Reference(1), "restless": lab.Restless(60, 1)} {
+		var got measured
+		lasts := totals(&m, 1, cases(12, 100))
+		s := lab.NewSimulation(m, 1)
+		var lines []*probe.Round
+		for at := m.Start; at < m.Start.Add(lasts); at = at.Add(10 * minute) {
+			lines = append(lines, bare(s.Round(probe.Full, at, 10*time.Minute, s.Aims())))
+		}
+		h, err := outage.Replay(outage.Config{}, &source{lines})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got.compare(t, m.Events, h.Outages(false))
+		t.Logf("%s: %d of %d found, %d held, %d others", name, got.found, got.true, got.held, got.extra)
+		if missed := got.true - got.found; 12*missed > got.true || name == "reference" && missed > 0 || got.extra > 1 || got.held < got.found-1 {
+			t.Errorf("%s: want them held, and nothing else", name)
+		}
+	}
+}

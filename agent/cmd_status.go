@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,6 +25,8 @@ func (a *app) statusCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "status", Short: "Say how things stand", GroupID: groupQuery, Args: noArgs,
 		Long: "Prints the state of the space and of its blocks, and the outages that last.\n" +
+			"DROP is the smallest drop of the addresses that answer which would be found, IN how soon, and TOTAL IN how\n" +
+			"soon a total outage would be. At 100% only a total outage can be found.\n" +
 			"With --exit-code the code tells the space's state: 0 up, 1 partial, 2 total, 3 all else, failures included.",
 		Example: "  brownout status\n  brownout status --format json | jq .state\n  brownout status --exit-code > /dev/null",
 	}
@@ -84,32 +87,99 @@ func (a *app) drawStatus(s *web.Status) {
 		return
 	}
 	fmt.Fprintln(a.stdout)
-	t := a.newTable("BLOCK", "STATE", "SINCE (UTC)", "ANSWERING", "EXPECTED", "RATE", "OF", "")
-	rightAligned(t, 4, 5, 6, 7)
+	t := a.newTable("BLOCK", "STATE", "SINCE (UTC)", "ANSWERING", "RATE", "OF", "DROP", "IN", "TOTAL IN")
+	rightAligned(t, 5, 6, 7, 8, 9)
 	for _, b := range s.Blocks {
-		rate := percent(b.ResponseRate)
+		answering, rate := fmt.Sprintf("%d of %.1f", b.Observed, b.Expected.Float()), percent(b.ResponseRate)
 		if b.Expected == 0 {
-			rate = ""
+			answering, rate = fmt.Sprint(b.Observed), ""
 		}
-		t.AppendRow([]any{b.Block, p.state(b.State), stamp(b.Since), b.Observed, fmt.Sprintf("%.1f", b.Expected.Float()), rate,
-			b.Targets, remarks(&b)})
+		drop, in, total := detectable(&b)
+		t.AppendRow([]any{b.Block, p.state(b.State), stamp(b.Since), answering, rate, b.Targets, drop, in, total})
 	}
 	t.Render()
+	a.drawNotes(s.Blocks)
 	if len(s.Ongoing) > 0 {
 		fmt.Fprintln(a.stdout)
 		a.drawOutages(s.Ongoing)
 	}
 }
 
-func remarks(b *outage.BlockStatus) string {
-	out := b.Reason
-	for _, c := range b.Conditions {
-		if out != "" {
-			out += ", "
-		}
-		out += string(c)
+// detectable is the smallest drop that would be found, and how soon it and a total outage would be.
+func detectable(b *outage.BlockStatus) (drop, in, total string) {
+	const none = "-"
+	if b.State == outage.Learning || b.State == outage.Unobservable || b.Power.TotalAfter == 0 {
+		return none, none, none
 	}
-	return out
+	drop, in, total = percent(b.Power.SmallestDrop), none, soon(b.Power.TotalAfter)
+	if b.Power.PartialAfter != 0 {
+		in = soon(b.Power.PartialAfter)
+	}
+	return drop, in, total
+}
+
+// note is a condition, or a reason why a state is unknown, with its evidence.
+type note struct {
+	what, since, evidence string
+	blocks                []string
+}
+
+// drawNotes writes what is to be said of the blocks besides their states; what holds of several, once.
+func (a *app) drawNotes(blocks []outage.BlockStatus) {
+	notes := notesOf(blocks)
+	if len(notes) > 0 {
+		fmt.Fprintln(a.stdout)
+	}
+	names := 0
+	for _, n := range notes {
+		names = max(names, len(n.what)+2)
+	}
+	for _, n := range notes {
+		where := abridgedWords(n.blocks, 4)
+		if len(n.blocks) == len(blocks) && len(blocks) > 1 {
+			where = "all blocks"
+		}
+		if n.evidence != "" {
+			where += ": " + n.evidence
+		}
+		a.sheet(names).line(n.what, "since %s UTC in %s", n.since, where)
+	}
+}
+
+func notesOf(blocks []outage.BlockStatus) []note {
+	var notes []note
+	add := func(block string, n note) {
+		for i := range notes {
+			if o := &notes[i]; o.what == n.what && o.since == n.since && o.evidence == n.evidence {
+				o.blocks = append(o.blocks, block)
+				return
+			}
+		}
+		n.blocks = []string{block}
+		notes = append(notes, n)
+	}
+	for i := range blocks {
+		b := &blocks[i]
+		if b.Reason != "" {
+			add(b.Block, note{what: b.Reason, since: stamp(b.Since)})
+		}
+		for _, r := range b.Reports {
+			add(b.Block, note{what: conditionWord(r.Condition), since: stamp(r.Since), evidence: evidenceWords(&r)})
+		}
+	}
+	return notes
+}
+
+// evidenceWords is by which protocols or addresses a condition shows.
+func evidenceWords(r *outage.Report) string {
+	out := strings.Join(r.Protocols, ", ")
+	if len(r.Addresses) == 0 {
+		return out
+	}
+	if out != "" {
+		out += ": "
+	}
+	return out + abridged(r.Addresses, 4)
 }
 
 func (a *app) drawHeadline(p palette, s *web.Status) {

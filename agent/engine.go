@@ -107,20 +107,24 @@ func (e *engine) run(ctx context.Context) error {
 func (e *engine) resume(ctx context.Context) error {
 	e.schedule = schedule.Schedule{Round: e.Round.Milliseconds(), Core: e.Core.Milliseconds()}
 	e.detector = outage.New(outage.Config{BlockBits: e.BlockBits})
-	snapshot, cursor, err := e.Store.Detector()
+	learned, err := e.Store.Learned(e.BlockBits)
 	if err != nil {
 		return fmt.Errorf("resume: %w", err)
 	}
-	if snapshot == nil {
+	if learned.Detector == nil {
 		return nil
 	}
-	if err := e.detector.UnmarshalBinary(snapshot); err != nil {
-		return fmt.Errorf("resume: %w", err)
-	}
-	if was := e.detector.BlockBits; was != e.BlockBits {
+	if was := learned.Detector.BlockBits; was != e.BlockBits {
 		return hint(fmt.Errorf("resume: the store was judged by blocks of /%d, and space.block_bits is %d", was, e.BlockBits),
 			"set space.block_bits back, or move the store aside")
 	}
+	e.detector = learned.Detector
+	e.keep(learned.Findings)
+	if learned.Anew {
+		e.Log.Warn("another version wrote the store: what is usual was learned anew from its rounds, and what was found before stays as it was",
+			"rounds", learned.Rounds, "outages", len(learned.Findings.Outages), "changes", len(learned.Findings.Changes))
+	}
+	cursor := e.detector.Cursor()
 	// What had been seen when the record was written, and not yet judged, is judged now; then those rounds are over.
 	for r, err := range e.Store.Rounds(cursor.Add(-longestRound), outage.EndOfTime, false) {
 		if err != nil {

@@ -1,6 +1,8 @@
 package agent
 
 import (
+	"fmt"
+
 	"brownout/probe"
 	"brownout/probe/outage"
 	"brownout/store"
@@ -53,9 +55,13 @@ func (e *engine) commit(cursor probe.Instant) error {
 	return nil
 }
 
-// tell logs an outage that opened, changed its kind or ended; what else changes of it is no news.
+// tell logs an outage that opened, changed its kind, ended or was revised; what else changes of it is no news.
 func (e *engine) tell(o *outage.Outage) {
-	news := o.Kind.String() + " " + string(o.Status)
+	attrs := []any{"id", o.ID, "block", o.Block, "start", o.Start.At.String(), "kind", o.Kind.String(), "status", string(o.Status)}
+	if n := len(o.Revisions); n > 0 {
+		attrs = append(attrs, "revised", string(o.Revisions[n-1].Finding), "to", o.Revisions[n-1].Kind.String())
+	}
+	news := fmt.Sprint(attrs[6:]...)
 	if e.told[o.ID] == news {
 		return
 	}
@@ -63,7 +69,7 @@ func (e *engine) tell(o *outage.Outage) {
 		e.told = map[string]string{}
 	}
 	e.told[o.ID] = news
-	e.Log.Warn("outage", "id", o.ID, "block", o.Block, "kind", o.Kind.String(), "status", string(o.Status), "start", o.Start.At.String())
+	e.Log.Warn("outage", attrs...)
 }
 
 // report logs a full round in one line.

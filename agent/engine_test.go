@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -249,4 +250,50 @@ func boundedUnknown(t *testing.T, path string, scenario *lab.Scenario) {
 			t.Errorf("unknown from %v to %v: at most %v is explained", is.Start, is.End, time.Duration(allowed)*time.Millisecond)
 		}
 	}
+}
+
+// TestEngineAfterUpgrade stops the engine before, in and after an outage, as for an upgrade: the next version cannot read
+// what this one learned. Nothing is told anew, the outage goes on under its ID, and a replay agrees.
+func TestEngineAfterUpgrade(t *testing.T) {
+	s := simulated{name: "upgrade", hours: 5, timeline: phase("01T03:03:20", "01T03:43:20", "total")}
+	for _, minutes := range []int64{150, 190, 200, 250} {
+		t.Run(fmt.Sprint(minutes), func(t *testing.T) {
+			t.Parallel()
+			scenario := s.scenario(t, 1)
+			path := filepath.Join(t.TempDir(), "engine.db")
+			var before []outage.Outage
+			synctest.Test(t, func(t *testing.T) {
+				engineLife(t, scenario, path, scenario.Start.Add(minutes*60_000), "")
+				before = upgrade(t, path)
+				engineLife(t, scenario, path, scenario.End, "")
+			})
+			found := sound(t, path)
+			for _, wrong := range compareTruth(found, scenario.Truth()) {
+				t.Error(wrong)
+			}
+			for _, was := range before {
+				if !slices.ContainsFunc(found, func(o outage.Outage) bool { return o.ID == was.ID && o.DeclaredAt == was.DeclaredAt }) {
+					t.Errorf("outage %s is gone", was.ID)
+				}
+			}
+		})
+	}
+}
+
+// upgrade makes a store's snapshot one of another version, and returns the outages.
+func upgrade(t *testing.T, path string) []outage.Outage {
+	t.Helper()
+	s, err := store.Open(path, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Commit(store.Commit{Detector: []byte{0}}); err != nil {
+		t.Fatal(err)
+	}
+	list, err := s.Outages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
 }

@@ -64,6 +64,13 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 	},
 	// serve PATH answers on a store's socket, like a running agent, until the script ends.
 	"serve": func(ts *testscript.TestScript, _ bool, args []string) { ts.Defer(serveStore(ts, ts.MkAbs(args[0]))) },
+	// upgrade PATH makes what a store has learned that of another version.
+	"upgrade": func(ts *testscript.TestScript, _ bool, args []string) {
+		s, err := store.Open(ts.MkAbs(args[0]), store.Options{})
+		ts.Check(err)
+		ts.Check(s.Commit(store.Commit{Detector: []byte{0}}))
+		ts.Check(s.Close())
+	},
 	// first-id VAR FILE sets a variable to the ID of the first outage of a list.
 	"first-id": func(ts *testscript.TestScript, _ bool, args []string) {
 		var list []outage.Outage

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -104,3 +105,8 @@ func lasting(ms probe.Instant) string {
 
 // percent is a rate for people; a little more than expected is all of it.
 func percent(d outage.Decimal) string { return fmt.Sprintf("%.0f%%", min(d.Float(), 1)*100) }
+
+// soon is how long something takes at most, without seconds that are none.
+func soon(s outage.Seconds) string {
+	return strings.TrimSuffix(strings.TrimSuffix(lasting(probe.Instant(s)*1000), "00s"), "00m")
+}

@@ -46,7 +46,8 @@ func (l *viewLog) since(n int) []logLine {
 	return l.lines[max(0, len(l.lines)-(l.count-n)):]
 }
 
-// outage notes an outage of the space that is new, has another phase, or ended. Other corrections are not worth a line.
+// outage notes an outage of the space that is new, has another phase, ended, or was revised. Other corrections are not
+// worth a line.
 func (l *viewLog) outage(now probe.Instant, o outage.Outage) {
 	k := slices.IndexFunc(l.latest, func(p outage.Outage) bool { return p.ID == o.ID })
 	if k < 0 {
@@ -68,6 +69,9 @@ func (l *viewLog) outage(now probe.Instant, o outage.Outage) {
 	case o.End == nil && phase.Kind != was.Kind:
 		l.add(logLine{now, phase.Kind, "now " + phase.Kind.String(), "since " + intervalWords(phase.Start)})
 	}
+	for _, r := range o.Revisions[min(len(before.Revisions), len(o.Revisions)):] {
+		l.add(logLine{now, r.Kind, "revised: " + conditionWord(r.Finding), verdictWords(r.Kind)})
+	}
 }
 
 // notice notes what is no outage: times unknown, conditions, and the end of learning.
@@ -85,14 +89,24 @@ func (l *viewLog) notice(now probe.Instant, was, is outage.BlockStatus) {
 	}
 	for _, c := range is.Conditions {
 		if !slices.Contains(was.Conditions, c) {
-			l.add(logLine{now, is.State, string(c), ""})
+			l.add(logLine{now, is.State, conditionWord(c), evidenceOf(is.Reports, c)})
 		}
 	}
 	for _, c := range was.Conditions {
-		if !slices.Contains(is.Conditions, c) {
-			l.add(logLine{now, is.State, "no longer " + string(c), ""})
+		if !slices.Contains(is.Conditions, c) && c != outage.Moved && c != outage.Shifted { // those happen once
+			l.add(logLine{now, is.State, "no longer " + conditionWord(c), ""})
 		}
 	}
+}
+
+// evidenceOf is what shows a condition.
+func evidenceOf(reports []outage.Report, c outage.Condition) string {
+	for i := range reports {
+		if reports[i].Condition == c {
+			return evidenceWords(&reports[i])
+		}
+	}
+	return ""
 }
 
 func reasonWords(s outage.BlockStatus) string {

@@ -84,9 +84,22 @@ func (m *viewModel) headline() string {
 func conditionWords(list []outage.Condition) string {
 	words := make([]string, len(list))
 	for i, c := range list {
-		words[i] = string(c)
+		words[i] = conditionWord(c)
 	}
 	return strings.Join(words, ", ")
+}
+
+// conditionWord is a condition for people.
+func conditionWord(c outage.Condition) string {
+	switch c {
+	case outage.SingleProtocol:
+		return "one protocol only"
+	case outage.RateLimited:
+		return "rate limited"
+	case outage.LateReply:
+		return "late replies"
+	}
+	return string(c)
 }
 
 // answering says a response rate in words.

@@ -152,6 +152,7 @@ func readOutage(tx *bolt.Tx, id []byte) (*outage.Outage, error) {
 	if err := decodeJSON(value, o); err != nil {
 		return nil, damagedRecord(bucketOutages, id, err)
 	}
+	o.FillLists()
 	return o, nil
 }
 

@@ -146,6 +146,12 @@ func TestVerifyFinds(t *testing.T) {
 		"last phase":      func(o *outage.Outage) { o.Phases[0].End = nil },
 		"adjoin":          func(o *outage.Outage) { o.Phases = append(o.Phases, o.Phases[0]) },
 		"overlap":         func(o *outage.Outage) { o.Block = outage.SpaceBlock },
+		"revision 0 was found before": func(o *outage.Outage) {
+			o.Revisions = []outage.Revision{{At: o.DeclaredAt - 1, Finding: outage.Moved}}
+		},
+		"revision 1 was found before": func(o *outage.Outage) {
+			o.Revisions = []outage.Revision{{At: o.DeclaredAt + 2, Finding: outage.LateReply}, {At: o.DeclaredAt + 1, Finding: outage.Moved}}
+		},
 	} {
 		s, err := Open(t.TempDir()+"/store.db", Options{})
 		if err != nil {

@@ -242,7 +242,8 @@ func (v *verifier) summaries(tx *bolt.Tx, bl *block) {
 	}))
 }
 
-// outages checks the index, and that the outages of one block do not overlap and their phases adjoin.
+// outages checks the index, that the outages of one block do not overlap, that their phases adjoin, and that their
+// revisions came after them, in order.
 func (v *verifier) outages(tx *bolt.Tx, h *head) {
 	blocks := map[string][]outage.Outage{}
 	count := 0
@@ -288,6 +289,18 @@ func checkOutage(o *outage.Outage) error {
 		case last && (p.End == nil) != (o.End == nil), last && p.End != nil && *p.End != *o.End:
 			return errors.New("its last phase ends at another time")
 		}
+	}
+	return checkRevisions(o)
+}
+
+// checkRevisions checks that what was found later of an outage was, and in order.
+func checkRevisions(o *outage.Outage) error {
+	last := o.DeclaredAt
+	for i, r := range o.Revisions {
+		if r.At < last {
+			return fmt.Errorf("its revision %d was found before what it revises", i)
+		}
+		last = r.At
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"brownout/probe"
 	"brownout/probe/outage"
+	"brownout/store"
 )
 
 // source is what the API reads of a store. *store.Store is one.
@@ -20,6 +21,8 @@ type source interface {
 	Summaries(block string, from, to probe.Instant) ([]outage.Summary, error)
 	Blocks() ([]string, error)
 	Detector() (snapshot []byte, cursor probe.Instant, err error)
+	Learned(blockBits int) (store.Learned, error)
+	BlockBits(otherwise int) (int, error)
 }
 
 // Options says what a Handler knows beside its store. The zero value is useful: no agent runs.

@@ -313,3 +313,52 @@ func TestServeEndsWithItsListener(t *testing.T) {
 		t.Errorf("got %v, want what failed", err)
 	}
 }
+
+// TestAfterUpgrade asks a store whose last commit another version made: the answers are the same, learned anew from its
+// rounds.
+func TestAfterUpgrade(t *testing.T) {
+	s := openStore(t)
+	now := func() time.Time { return time.Date(2026, 3, 1, 6, 36, 0, 0, time.UTC) }
+	h := web.Handler(s, web.Options{Now: now})
+	paths := []string{"status", "blocks?format=csv", "outages?blocks=true", "states", "export"}
+	var before []string
+	for _, path := range paths {
+		before = append(before, body(t, h, "/api/v1/"+path))
+	}
+	if err := s.Commit(store.Commit{Detector: []byte{0}}); err != nil {
+		t.Fatal(err)
+	}
+	for i, path := range paths {
+		if got := body(t, h, "/api/v1/"+path); got != before[i] {
+			t.Errorf("%s was\n%s\nand is\n%s", path, before[i], got)
+		}
+	}
+}
+
+// TestOldOutages answers with an outage of before some of its lists were told: they are empty, never null.
+func TestOldOutages(t *testing.T) {
+	s, err := store.Open(filepath.Join(t.TempDir(), "s.db"), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	at := probe.Instant(1_772_000_000_000)
+	start := outage.Interval{Earliest: at, At: at, Latest: at}
+	old := outage.Outage{ID: "space-old", Block: outage.SpaceBlock, Kind: outage.Partial, Status: outage.Ongoing, Start: start,
+		Phases: []outage.Phase{{Kind: outage.Partial, Start: start}}, DeclaredAt: at, Revisions: []outage.Revision{{At: at, Finding: outage.Moved}}}
+	if err := s.Commit(store.Commit{Findings: outage.Findings{Outages: []outage.Outage{old}}}); err != nil {
+		t.Fatal(err)
+	}
+	h := web.Handler(s, web.Options{})
+	for _, path := range []string{"outages", "outages/space-old", "status"} {
+		got := body(t, h, "/api/v1/"+path)
+		for _, name := range []string{"dark", "gone", "protocols", "evidence", "conditions", "revisions", "addresses", "rounds"} {
+			if strings.Contains(strings.ReplaceAll(got, " ", ""), `"`+name+`":null`) {
+				t.Errorf("%s: %s is null", path, name)
+			}
+		}
+	}
+	if rows := body(t, h, "/api/v1/outages?format=csv"); !strings.Contains(rows, ",moved@"+at.String()+"\n") || !strings.Contains(rows, ",revisions\n") {
+		t.Errorf("as CSV: %s", rows)
+	}
+}

@@ -90,6 +90,13 @@ var outageColumns = []column[outage.Outage]{
 	{"declared_at", func(o *outage.Outage) string { return o.DeclaredAt.String() }},
 	{"unstable_for_s", func(o *outage.Outage) string { return fmt.Sprint(int64(o.UnstableFor)) }},
 	{"conditions", func(o *outage.Outage) string { return words(o.Conditions) }},
+	{"loss", func(o *outage.Outage) string { return o.Loss.String() }},
+	{"gone", func(o *outage.Outage) string { return words(o.Gone) }},
+	{"protocols", func(o *outage.Outage) string { return words(o.Protocols) }},
+	{"smallest_drop", func(o *outage.Outage) string { return o.Power.SmallestDrop.String() }},
+	{"detect_total_s", func(o *outage.Outage) string { return fmt.Sprint(int64(o.Power.TotalAfter)) }},
+	{"detect_partial_s", func(o *outage.Outage) string { return fmt.Sprint(int64(o.Power.PartialAfter)) }},
+	{"revisions", revisions},
 }
 
 func end(o *outage.Outage, of func(*outage.Interval) probe.Instant) string {
@@ -97,6 +104,15 @@ func end(o *outage.Outage, of func(*outage.Interval) probe.Instant) string {
 		return ""
 	}
 	return of(o.End).String()
+}
+
+// revisions is what was found later and when, like "moved@2026-03-01T07:09:00.000Z".
+func revisions(o *outage.Outage) string {
+	found := make([]string, len(o.Revisions))
+	for i, r := range o.Revisions {
+		found[i] = fmt.Sprintf("%s@%v", r.Finding, r.At)
+	}
+	return words(found)
 }
 
 // words is a list in one field, separated by spaces.

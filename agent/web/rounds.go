@@ -189,19 +189,12 @@ func (h *handler) export(a *answer) error {
 	return h.exportLines(a, from, to)
 }
 
-// defaultBlockBits is the header's where nothing has been learned yet.
-const defaultBlockBits = 24
-
 // exportLines marks the last line of all with how far it was judged, so that a replay stops there. The cursor is read
 // first: rounds that came since began unjudged, and are left for the next export.
 func (h *handler) exportLines(a *answer, from, to probe.Instant) error {
-	snapshot, cursor, err := h.src.Detector()
+	bits, cursor, err := h.judgedBy()
 	if err != nil {
 		return err
-	}
-	bits := defaultBlockBits
-	if d := outage.New(outage.Config{}); d.UnmarshalBinary(snapshot) == nil {
-		bits = d.BlockBits
 	}
 	whole := to == outage.EndOfTime && cursor != 0
 	w := probe.NewRoundWriter(a)
@@ -232,4 +225,17 @@ func (h *handler) exportLines(a *answer, from, to probe.Instant) error {
 		held = &last
 	}
 	return w.Write(held)
+}
+
+// judgedBy is by what blocks the rounds were judged, and up to when. What another version learned is not needed for that.
+func (h *handler) judgedBy() (bits int, cursor probe.Instant, err error) {
+	snapshot, cursor, err := h.src.Detector()
+	if err != nil {
+		return 0, 0, err
+	}
+	if d := outage.New(outage.Config{}); d.UnmarshalBinary(snapshot) == nil {
+		return d.BlockBits, cursor, nil
+	}
+	bits, err = h.src.BlockBits(0)
+	return bits, cursor, err
 }

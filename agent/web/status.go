@@ -2,7 +2,6 @@ package web
 
 import (
 	"fmt"
-	"slices"
 
 	"brownout/probe"
 	"brownout/probe/outage"
@@ -39,10 +38,11 @@ func (h *handler) askedStatus(a *answer) (format string, s *Status, err error) {
 }
 
 func (h *handler) readStatus() (*Status, error) {
-	d, err := h.detector()
+	learned, err := h.src.Learned(0)
 	if err != nil {
 		return nil, err
 	}
+	d := learned.Detector
 	s := &Status{State: outage.Learning, Blocks: []outage.BlockStatus{}, Ongoing: []outage.Outage{}}
 	if h.opt.Live != nil {
 		s.Agent = h.opt.Live()
@@ -59,26 +59,18 @@ func (h *handler) readStatus() (*Status, error) {
 		}
 	}
 	all, err := h.src.Outages()
-	for i := range all {
-		if all[i].Status == outage.Ongoing {
-			s.Ongoing = append(s.Ongoing, all[i])
-		}
-	}
-	slices.SortFunc(s.Ongoing, outage.CompareOutages)
-	return s, err
-}
-
-// detector is the one of the last commit; nil where there was none.
-func (h *handler) detector() (*outage.Detector, error) {
-	snapshot, _, err := h.src.Detector()
-	if err != nil || snapshot == nil {
+	if err != nil {
 		return nil, err
 	}
-	d := outage.New(outage.Config{})
-	if err := d.UnmarshalBinary(snapshot); err != nil {
-		return nil, fmt.Errorf("read what was learned: %w", err)
+	var history outage.History
+	history.Add(outage.Findings{Outages: all})
+	history.Add(learned.Findings)
+	for _, o := range history.Outages(true) {
+		if o.Status == outage.Ongoing {
+			s.Ongoing = append(s.Ongoing, o)
+		}
 	}
-	return d, nil
+	return s, nil
 }
 
 func (h *handler) blocks(a *answer) error {
@@ -101,4 +93,7 @@ var blockColumns = []column[outage.BlockStatus]{
 	{"responsive", func(b *outage.BlockStatus) string { return fmt.Sprint(b.Responsive) }},
 	{"targets", func(b *outage.BlockStatus) string { return fmt.Sprint(b.Targets) }},
 	{"conditions", func(b *outage.BlockStatus) string { return words(b.Conditions) }},
+	{"smallest_drop", func(b *outage.BlockStatus) string { return b.Power.SmallestDrop.String() }},
+	{"detect_total_s", func(b *outage.BlockStatus) string { return fmt.Sprint(int64(b.Power.TotalAfter)) }},
+	{"detect_partial_s", func(b *outage.BlockStatus) string { return fmt.Sprint(int64(b.Power.PartialAfter)) }},
 }

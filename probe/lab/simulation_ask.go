@@ -15,6 +15,16 @@ func (s *Simulation) Answers(a netip.Addr, p probe.Protocol, t probe.Instant) bo
 	})
 }
 
+// Responding is how many hosts of a prefix are on at t, as far as their own spells and nights say.
+func (s *Simulation) Responding(p netip.Prefix, t probe.Instant) (n int) {
+	for _, h := range s.hosts {
+		if a := h.stays[len(h.stays)-1].addr; p.Contains(a) && h.lives(t) {
+			n++
+		}
+	}
+	return n
+}
+
 // has reports whether an address is the host's at t.
 func (h *dweller) has(a netip.Addr, t probe.Instant) bool {
 	k := len(h.stays) - 1

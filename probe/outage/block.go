@@ -137,10 +137,12 @@ func (d *Detector) isDark(b *block, a *area, seen probe.Instant) bool {
 		d.askedAll(b, a.First) && !d.explained(b)
 }
 
+// askedEnough is how many silent addresses show that not even a fifth of them lives: 0.8^31 < 1/1000.
+const askedEnough = 31
+
 // askedAll reports whether enough of the block's addresses have been silent since a moment that no part of it can be
 // thought to answer: all that usually do, or so many that life in a fifth of them would have shown.
 func (d *Detector) askedAll(b *block, since probe.Instant) bool {
-	const enough = 31 // 0.8^31 < 1/1000
 	usual := b.Usual >= hostsForBlock
 	silent, all := 0, 0
 	for i := range d.Hosts {
@@ -153,7 +155,7 @@ func (d *Detector) askedAll(b *block, since probe.Instant) bool {
 			silent++
 		}
 	}
-	return silent == all || silent >= enough
+	return silent == all || silent >= askedEnough
 }
 
 func (b *block) holds(h *host) bool { return b.Index == 0 || h.Block == b.Index }

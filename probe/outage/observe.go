@@ -235,6 +235,15 @@ func (d *Detector) odds(s *service, h *host, e *event) int64 {
 	return min(max(odds, leastSilence), mostSilence)
 }
 
+// silentOn is the chance in millionths that a service is silent a round after it was. Of a host that sleeps at night that
+// was mostly learned at night: at an hour at which it is awake, its silence is not sleep, and says nothing of how long it lasts.
+func (s *service) silentOn() int64 {
+	const unknown = million / 2
+	asleep := min((million-s.Expected)*million/max(million-s.Mean, 1), million)
+	learned := s.silenceAfterSilence()
+	return learned - (million-asleep)*max(learned-unknown, 0)/million
+}
+
 // silenceAlone is the chance in millionths that the service is silent though its block is up and the path is good.
 func (d *Detector) silenceAlone(s *service) int64 {
 	return max((million-s.Expected-usualLoss)*million/(million-usualLoss), leastSilence)
@@ -244,7 +253,7 @@ func (d *Detector) silenceAlone(s *service) int64 {
 // learned is the chance after a round; sooner, it falls from certainty to that as a chain of two states in continuous time
 // does: slowly for a host that sleeps at night, at once for one that answers every other probe.
 func (d *Detector) stillSilent(s *service, since int64) int64 {
-	after, usual := s.silenceAfterSilence(), million-s.Mean
+	after, usual := s.silentOn(), million-s.Mean
 	lasting := (after - usual) * million / max(million-usual, 1) // of a silence, after a round
 	if lasting <= 0 || since >= d.MedianGap {
 		return after

@@ -87,6 +87,27 @@ type Outage struct {
 	Revisions    []Revision      `json:"revisions"` // what was found later: nothing above is changed for it
 }
 
+// FillLists makes lists empty that are null, as an older version may have left them: they are published, and never null.
+func (o *Outage) FillLists() {
+	orEmpty(&o.Phases)
+	orEmpty(&o.Dark)
+	orEmpty(&o.Gone)
+	orEmpty(&o.Protocols)
+	orEmpty(&o.Evidence)
+	orEmpty(&o.Conditions)
+	orEmpty(&o.Revisions)
+	for i := range o.Revisions {
+		orEmpty(&o.Revisions[i].Addresses)
+		orEmpty(&o.Revisions[i].Rounds)
+	}
+}
+
+func orEmpty[T any](list *[]T) {
+	if *list == nil {
+		*list = []T{}
+	}
+}
+
 // Revision is a later finding on an outage.
 type Revision struct {
 	At        probe.Instant   `json:"at"`        // when it was found

@@ -19,10 +19,20 @@ type suspicion struct {
 
 func (b *block) suspicion(gone *exodus) suspicion {
 	fraction, odds := b.Loss.worst()
-	if gone.Odds > odds {
-		return suspicion{gone.Odds, causeGone, gone.Start, nearestFraction(million - gone.Share)}
+	lost := suspicion{odds, causeLoss, b.Loss.onset(fraction), fraction}
+	if gone.Odds <= odds {
+		return lost
 	}
-	return suspicion{odds, causeLoss, b.Loss.onset(fraction), fraction}
+	left := suspicion{gone.Odds, causeGone, gone.Start, nearestFraction(million - gone.Share)}
+	if odds >= certain { // it may be either, or both
+		left.start = left.start.with(lost.start)
+	}
+	return left
+}
+
+// with is the interval with another's bounds where they are wider.
+func (i Interval) with(other Interval) Interval {
+	return Interval{Earliest: min(i.Earliest, other.Earliest), At: i.At, Latest: max(i.Latest, other.Latest)}
 }
 
 // tryPartial opens a partial outage where the evidence, a confirmation or later round included, is decisive after having

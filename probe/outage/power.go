@@ -19,7 +19,7 @@ func (d *Detector) power(b *block) Power {
 		first, more = first+w, more+again
 		hosts = append(hosts, powerOf{expected: h.Expected, silent: min(w+again, mostOfHost)})
 	}
-	p.TotalAfter = Seconds(d.totalAfter(first, more) / 1000)
+	p.TotalAfter = Seconds(max(d.totalAfter(first, more), d.askingTakes(b.Usual)) / 1000)
 	if b.Usual < usualForPartial {
 		return p
 	}
@@ -42,6 +42,11 @@ func (d *Detector) totalAfter(first, more int64) int64 {
 	}
 	rounds := 1 + (decisive-first+more-1)/max(more, 1)
 	return rounds*d.MedianGap + timeout
+}
+
+// askingTakes is how long, in milliseconds, a round takes to ask so many usual addresses that none is thought to answer.
+func (d *Detector) askingTakes(usual int) int64 {
+	return d.MedianGap*askedEnough/max(int64(usual), askedEnough) + d.TimeoutMS
 }
 
 // powerOf is a host: its expectation, and what two rounds of its silence weigh.

@@ -61,10 +61,8 @@ func (d *Detector) enter(b *block, s State, start Interval, seen probe.Instant) 
 		o.Cause, o.Worst, o.Observed, o.ResponseRate = causeTotal, 0, 0, 0
 		o.Expected = Ratio(b.Expected, million)
 		o.Dark = d.darkWhole(b)
-		o.Loss, o.Gone, o.Protocols = 0, d.usualOf(b), nil
-		for _, c := range b.ByProtocol {
-			o.Protocols = append(o.Protocols, protocolNames([]uint32{c.Code})...)
-		}
+		usual := d.usualIn(b)
+		o.Loss, o.Gone, o.Protocols = 0, d.addresses(usual), d.protocolsOf(usual)
 	}
 	d.publish(b)
 }
@@ -239,15 +237,14 @@ func (d *Detector) withUnseen(b *block, phases []Phase) []Phase {
 
 func instant(t probe.Instant) Interval { return Interval{t, t, t} }
 
-// usualOf is a block's usual addresses.
-func (d *Detector) usualOf(b *block) []netip.Addr {
-	var usual []int32
+// usualIn is a block's usual hosts.
+func (d *Detector) usualIn(b *block) (usual []int32) {
 	for i := range d.Hosts {
 		if h := &d.Hosts[i]; b.holds(h) && h.Usual {
 			usual = append(usual, int32(i))
 		}
 	}
-	return d.addresses(usual)
+	return usual
 }
 
 // darkWhole is all of a block's addresses.

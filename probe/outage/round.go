@@ -203,7 +203,7 @@ func (d *Detector) repeatWeight(h *host) int64 {
 	odds := int64(mostSilence)
 	for _, i := range h.Services {
 		if s := &d.Services[i]; s.Reliable {
-			odds = min(odds, s.silenceAfterSilence())
+			odds = min(odds, s.silentOn())
 		}
 	}
 	return weight(max(odds, leastSilence))

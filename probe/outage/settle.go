@@ -125,9 +125,9 @@ func protocolNames(codes []uint32) []string {
 	return out
 }
 
-// tryClose ends an outage when the block has regained 0.9 of the rate it had, and nothing in it is dark any more.
+// tryClose ends an outage when the block is alive again, and nothing in it is dark any more.
 func (d *Detector) tryClose(b *block, seen probe.Instant) {
-	if b.State != Partial || d.rate(b, nil)*10 < b.Before*9 {
+	if b.State != Partial || !d.regained(b, seen) {
 		return
 	}
 	if b.Index == 0 && slices.ContainsFunc(d.Parts[1:], func(c block) bool { return c.State == Total || c.State == Unknown }) {
@@ -138,13 +138,27 @@ func (d *Detector) tryClose(b *block, seen probe.Instant) {
 	}
 }
 
+// regained reports whether a block has regained 0.9 of the rate it had. Where few answer, or they come and go, that may take
+// long by chance: two rounds after life came back from a total outage, it is enough that nothing speaks for a partial one.
+func (d *Detector) regained(b *block, seen probe.Instant) bool {
+	rate := d.rate(b, nil)
+	if rate*10 >= b.Before*9 {
+		return true
+	}
+	if b.Open.Cause != causeReturn || seen < b.Open.Back.Latest.Add(2*d.MedianGap) || rate <= 800_000 {
+		return false
+	}
+	_, odds := b.Loss.worst()
+	return max(odds, d.exodus(b).Odds) < certain
+}
+
 // recovery is when the block came back; the zero Interval while that is not certain.
 func (d *Detector) recovery(b *block) Interval {
 	o := b.Open
 	switch o.Cause {
 	case causeReturn, causeGone:
 		if back := d.returned(b); back != (Interval{}) {
-			return back
+			return b.orAsLoss(back)
 		}
 	case causeDark:
 		end, ok := d.relit(o)
@@ -156,6 +170,15 @@ func (d *Detector) recovery(b *block) Interval {
 		return end
 	}
 	return Interval{}
+}
+
+// orAsLoss bounds the end of an outage, that began as hosts that were gone, by what the loss says of it too.
+func (b *block) orAsLoss(back Interval) Interval {
+	o := b.Open
+	if end, odds := b.Loss.recovery(cmp.Or(o.Fraction, fractions[0]), o.Start.At); o.Cause == causeGone && odds >= certain {
+		return back.with(end)
+	}
+	return back
 }
 
 // relit is when all of an outage's dark prefixes had come back; it is not ok before that.

@@ -40,6 +40,7 @@ type block struct {
 	Lossy    Condition       // what explains the loss under way without an outage; "": nothing
 	LossyBy  uint32          // the protocol that suffers it
 	Moved    Report          // hosts that moved, or a shift, of late; of no condition: none
+	power    Power           // of this round; zero: not worked out yet
 	LossAt   probe.Instant   // since when loss or an exodus has been certain; 0: it is not
 }
 

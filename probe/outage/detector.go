@@ -39,9 +39,11 @@ type memory struct {
 
 	Starts         []probe.Instant // of the last full rounds, oldest first
 	MedianGap      int64           // milliseconds from one of them to the next; 0: not known yet
-	Covered        probe.Instant   // the end of what was observed
-	Unseen         []Unseen        // the latest times of which we know nothing
-	Blind          int             // windows under way in which our own sight is bad
+	LearnedGap     int64           // the same as of when the counts were last worked out, and the timeout in milliseconds
+	LearnedTimeout int64
+	Covered        probe.Instant // the end of what was observed
+	Unseen         []Unseen      // the latest times of which we know nothing
+	Blind          int           // windows under way in which our own sight is bad
 	Path           path
 	Loads          []load        // what was sent of late
 	Delay          int64         // microseconds: by how much replies were slower of late than their fastest

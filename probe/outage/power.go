@@ -1,11 +1,22 @@
 package outage
 
-import "math"
+import (
+	"math"
+	"sort"
+)
 
-// power computes what a block's learned responders let be detected, by the tests that judge it.
+// power is what a block's learned responders let be detected: worked out when it is asked for, once a round.
 func (d *Detector) power(b *block) Power {
+	if b.power == (Power{}) {
+		b.power = d.powerNow(b)
+	}
+	return b.power
+}
+
+// powerNow computes it by the tests that judge the block.
+func (d *Detector) powerNow(b *block) Power {
 	p := Power{SmallestDrop: 10_000}
-	if !b.Observable || d.MedianGap == 0 {
+	if !b.Observable || d.LearnedGap == 0 {
 		return p
 	}
 	first, more := int64(0), int64(0)
@@ -23,12 +34,11 @@ func (d *Detector) power(b *block) Power {
 	if b.Usual < usualForPartial {
 		return p
 	}
-	for percent := int64(20); percent < 100; percent++ {
-		if seen(hosts, percent*10_000) {
-			p.SmallestDrop = Decimal(percent * 100)
-			p.PartialAfter = Seconds((2*d.MedianGap + d.longEnough() + d.TimeoutMS) / 1000)
-			return p
-		}
+	const least, most = 20, 100 // per cent
+	percent := least + sort.Search(most-least, func(i int) bool { return seen(hosts, int64(least+i)*10_000) })
+	if percent < most {
+		p.SmallestDrop = Decimal(percent * 100)
+		p.PartialAfter = Seconds((2*d.LearnedGap + longEnough(d.LearnedGap) + d.LearnedTimeout) / 1000)
 	}
 	return p
 }
@@ -36,17 +46,16 @@ func (d *Detector) power(b *block) Power {
 // totalAfter is how long, in milliseconds, it takes until silence is decisive, where the first round of it weighs so much
 // and every further one so much more.
 func (d *Detector) totalAfter(first, more int64) int64 {
-	timeout := d.TimeoutMS
 	if first >= decisive {
-		return max(d.longEnough(), decisive*d.MedianGap/first) + timeout
+		return max(longEnough(d.LearnedGap), decisive*d.LearnedGap/first) + d.LearnedTimeout
 	}
 	rounds := 1 + (decisive-first+more-1)/max(more, 1)
-	return rounds*d.MedianGap + timeout
+	return rounds*d.LearnedGap + d.LearnedTimeout
 }
 
 // askingTakes is how long, in milliseconds, a round takes to ask so many usual addresses that none is thought to answer.
 func (d *Detector) askingTakes(usual int) int64 {
-	return d.MedianGap*askedEnough/max(int64(usual), askedEnough) + d.TimeoutMS
+	return d.LearnedGap*askedEnough/max(int64(usual), askedEnough) + d.LearnedTimeout
 }
 
 // powerOf is a host: its expectation, and what two rounds of its silence weigh.

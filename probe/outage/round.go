@@ -130,9 +130,9 @@ func (d *Detector) refresh(t probe.Instant) {
 		d.Areas[i].Usual = 0
 	}
 	for i := range d.Parts {
-		d.Parts[i].Expected, d.Parts[i].Usual = 0, 0
+		d.Parts[i].Expected, d.Parts[i].Usual, d.Parts[i].power = 0, 0, Power{}
 	}
-	d.FastRTT = 0
+	d.FastRTT, d.LearnedGap, d.LearnedTimeout = 0, d.MedianGap, d.TimeoutMS
 	factors := make([]int64, len(d.Hosts))
 	for i := range d.Hosts {
 		factors[i] = d.Hosts[i].Hours.factor(t)

@@ -31,9 +31,11 @@ func (d *Detector) settle(b *block, r *probe.Round, seen probe.Instant) {
 }
 
 // longEnough is how long silence must last to be an outage, in milliseconds: a minute or, where that is less, two rounds.
-func (d *Detector) longEnough() int64 {
-	if d.MedianGap > 0 {
-		return min(totalSilence, 2*d.MedianGap)
+func (d *Detector) longEnough() int64 { return longEnough(d.MedianGap) }
+
+func longEnough(gap int64) int64 {
+	if gap > 0 {
+		return min(totalSilence, 2*gap)
 	}
 	return totalSilence
 }

@@ -60,7 +60,7 @@ func TestEngine(t *testing.T) {
 func TestEngineRestarts(t *testing.T) {
 	s := simulated{name: "restarts", hours: 7, timeline: phase("01T03:33:20", "01T04:13:20", "total") +
 		phase("01T05:03:20", "01T05:43:20", "uplink-down")}
-	for seed := range 3 * *engineSeeds {
+	for seed := range 1 + *engineSeeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			scenario := s.scenario(t, uint64(seed))
@@ -256,7 +256,7 @@ func boundedUnknown(t *testing.T, path string, scenario *lab.Scenario) {
 // what this one learned. Nothing is told anew, the outage goes on under its ID, and a replay agrees.
 func TestEngineAfterUpgrade(t *testing.T) {
 	s := simulated{name: "upgrade", hours: 5, timeline: phase("01T03:03:20", "01T03:43:20", "total")}
-	for _, minutes := range []int64{150, 190, 200, 250} {
+	for _, minutes := range []int64{150, 200, 250} {
 		t.Run(fmt.Sprint(minutes), func(t *testing.T) {
 			t.Parallel()
 			scenario := s.scenario(t, 1)

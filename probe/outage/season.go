@@ -9,7 +9,7 @@ type seasons [24]struct{ N, Life int32 } // of services' rounds, forgotten by 1 
 const (
 	hourMemory = 64
 	hourUnit   = 1 << 10
-	hourPrior  = 24 // observations by which an hour is taken to be like all others: those of one night are nearly one
+	hourPrior  = 16 // observations by which an hour is taken to be like all others: those of one night are nearly one
 )
 
 func hourOf(t probe.Instant) int { return int(int64(t) / 3600_000 % 24) }

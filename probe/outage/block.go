@@ -81,6 +81,9 @@ const (
 	hostsForBlock   = 3 // with a baseline, for a block to be observable
 )
 
+// lessThanUsual is the response rate, in millionths, above which no loss makes a partial outage.
+const lessThanUsual = 800_000
+
 // Cadence of doubts, in milliseconds.
 const (
 	totalSilence   = 60_000 // of a total outage, or two rounds

@@ -181,7 +181,7 @@ func (c *Carrier) declare(o *Outage, i int, over *Outage) {
 	kind := o.Phases[len(o.Phases)-1].Kind
 	o.Start, o.Kind, o.DeclaredAt = c.since(earliest), kind, c.Cursor
 	o.Phases = []Phase{{Kind: kind, Start: o.Start}}
-	o.ID = o.Block + "-" + o.Start.Latest.Time().Format("20060102T150405.000Z")
+	o.ID = outageID(o.Block, o.Start)
 	if whole := c.Detector.Parts[0].Open; i > 0 {
 		o.PartOf = nil
 		if whole != nil {

@@ -13,8 +13,8 @@ var (
 	certain  = weight(1_000)      // 1,000:1: silence is all but certain
 	suspect  = weight(20_000)     // 50:1: a few expected replies are missing, which a confirmation costs little to settle
 	bounded  = weight(5_000)      // 200:1: how sure it is that an interval holds its instant
-	enough   = 3 * weight(10_000) // 1e6:1: what a block must be able to show to be observable
-	decisive = 4 * weight(10_000) // 1e8:1: 1,000:1 for a partial and 1e6:1 for a total, after priors of 1e-5 and 1e-2
+	enough   = 3 * weight(10_000) // 1e6:1: a partial outage, which must last besides; what an observable block can show
+	decisive = 4 * weight(10_000) // 1e8:1: a total outage
 )
 
 // weight is -ln(p), of a probability in millionths, in micro-nats.

@@ -12,7 +12,6 @@ type exodus struct {
 	Odds  int64 // micro-nats against "up"
 	Share int64 // millionths of the hosts
 	Start Interval
-	Gone  []int32
 }
 
 // shares are the alternatives, in millionths of the hosts.
@@ -51,7 +50,7 @@ func (d *Detector) exodus(b *block, leftOut ...uint32) (best exodus) {
 		}
 	}
 	if best.Odds > 0 {
-		d.describe(b, &best)
+		d.bound(b, &best)
 	}
 	return best
 }
@@ -102,21 +101,19 @@ func mixed(share, w int64) int64 {
 	return w - weight(share+(million-share)*decay(w, microLn2)/million)
 }
 
-// describe says who is gone, and bounds since when.
-func (d *Detector) describe(b *block, x *exodus) {
+// bound bounds since when hosts are gone.
+func (d *Detector) bound(b *block, x *exodus) {
 	since := x.Start.At
+	var gone []*host
 	for i := range d.Hosts {
 		if h := &d.Hosts[i]; b.holds(h) && h.Expected > 0 && h.goneSince(since) > 0 {
-			x.Gone = append(x.Gone, int32(i))
+			gone = append(gone, h)
 		}
 	}
-	slices.SortFunc(x.Gone, func(i, j int32) int {
-		return cmp.Or(cmp.Compare(d.Hosts[i].Since, d.Hosts[j].Since), cmp.Compare(i, j))
-	})
+	slices.SortStableFunc(gone, func(a, b *host) int { return cmp.Compare(a.Since, b.Since) })
 	x.Start = Interval{Latest: since}
 	sum := int64(0)
-	for _, i := range x.Gone {
-		h := &d.Hosts[i]
+	for _, h := range gone {
 		x.Start.Earliest = max(x.Start.Earliest, h.Lived)
 		if sum < bounded {
 			x.Start.Latest = h.Since

@@ -1,6 +1,7 @@
 package outage
 
 import (
+	"math"
 	"net/netip"
 	"slices"
 
@@ -10,7 +11,7 @@ import (
 // load is how fast a line sends ICMP probes into each /24: what rate limits go by.
 type load struct {
 	From, To probe.Instant
-	Rates    map[string]int64 // thousandths of probes a second, by prefix
+	Rates    map[netip.Prefix]int64 // thousandths of probes a second, by prefix
 }
 
 // burden notes what a line sends, and forgets what was sent long ago.
@@ -21,9 +22,9 @@ func (d *Detector) burden(r *probe.Round) {
 		return
 	}
 	lasts := max(1, r.Span.Milliseconds(), int64(r.End-r.Start))
-	l := load{From: r.Start, To: r.Start.Add(lasts), Rates: map[string]int64{}}
+	l := load{From: r.Start, To: r.Start.Add(lasts), Rates: map[netip.Prefix]int64{}}
 	for _, g := range r.Passes[k].Targets.Groups(limitedBits) {
-		l.Rates[g.Prefix.String()] += int64(g.To-g.From) * million / lasts
+		l.Rates[g.Prefix] += int64(g.To-g.From) * million / lasts
 	}
 	d.Loads = append(d.Loads, l)
 }
@@ -37,10 +38,10 @@ func (d *Detector) pace(h *host, t probe.Instant) int64 {
 	if err != nil {
 		return 0
 	}
-	name, sum := p.String(), int64(0)
+	sum := int64(0)
 	for i := range d.Loads {
 		if l := &d.Loads[i]; l.From <= t && t < l.To {
-			sum += l.Rates[name]
+			sum += l.Rates[p]
 		}
 	}
 	return sum
@@ -91,7 +92,7 @@ func (d *Detector) onlySuffers(b *block, code uint32) bool {
 		others := func(s *sample) bool { return s.Code != code }
 		return d.exodus(b, code).Odds < certain && b.Loss.odds(others) < enough && !b.Loss.othersLose(code)
 	case n >= usualForDark:
-		return d.rate(b, []uint32{code}) > 800_000
+		return d.rate(b, []uint32{code}) > lessThanUsual
 	}
 	return false
 }
@@ -106,21 +107,14 @@ func (t *lossTest) begin(code uint32) probe.Instant {
 // othersLose reports whether all that was sent by other protocols, since one began to lose, favours some fraction over "up".
 func (t *lossTest) othersLose(code uint32) bool {
 	since := t.begin(code)
-	var alone path
-	var sums [len(fractions)]int64
-	for i := range t.Recent {
-		if s := t.Recent[i]; s.Code != code && s.From >= since {
-			alone.take(&s)
-			for k, f := range fractions {
-				sums[k] += s.against(f)
-			}
-		}
-	}
-	return slices.Max(sums[:]) > 0
+	return t.tally(math.MinInt64, func(s *sample) bool { return s.Code != code && s.From >= since }) > 0
 }
 
 // odds is what the samples which belong say, by themselves, for any fraction over "up", in micro-nats.
-func (t *lossTest) odds(belongs func(*sample) bool) int64 {
+func (t *lossTest) odds(belongs func(*sample) bool) int64 { return t.tally(0, belongs) }
+
+// tally is the sum, of the fraction whose is highest, of what the samples which belong say; no sum falls below the floor.
+func (t *lossTest) tally(floor int64, belongs func(*sample) bool) int64 {
 	var alone path
 	var sums [len(fractions)]int64
 	for i := range t.Recent {
@@ -130,7 +124,7 @@ func (t *lossTest) odds(belongs func(*sample) bool) int64 {
 		}
 		alone.take(&s)
 		for k, f := range fractions {
-			sums[k] = max(0, sums[k]+s.against(f))
+			sums[k] = max(floor, sums[k]+s.against(f))
 		}
 	}
 	return slices.Max(sums[:])

@@ -133,8 +133,7 @@ func (d *Detector) live(r *probe.Round, e *event, i int32) {
 		d.Areas[a].lit(e.from, arrived, d.Slack)
 	}
 	for _, b := range blocksOf(h) {
-		block := &d.Parts[b]
-		block.byProtocol(s.Code).lit(e.from, arrived, d.Slack)
+		d.Parts[b].byProtocol(s.Code).lit(e.from, arrived, d.Slack)
 	}
 	if s.Reliable {
 		d.Path.put(d.sample(r, s, e, true, d.odds(s, h, e)))
@@ -180,7 +179,7 @@ func (d *Detector) still(r *probe.Round, e *event, i int32) {
 	d.weigh(e.Seen)
 	alone := d.odds(s, h, e)
 	odds := million - (million-alone)*(million-d.Path.lossAt(moment(r, e)))/million
-	silent := silence{From: e.from, To: e.to, Host: s.Host, Code: s.Code, Weight: weight(odds), Alone: d.silenceAlone(s)}
+	silent := silence{From: e.from, To: e.to, Host: s.Host, Code: s.Code, Weight: weight(odds), Alone: withoutPath(million - s.Expected)}
 	slack := d.Slack + d.flight(r, s)
 	for _, b := range blocksOf(h) {
 		d.Parts[b].byProtocol(s.Code).dark(silent, slack)
@@ -224,15 +223,18 @@ func (d *Detector) flight(r *probe.Round, s *service) int64 {
 // is good, given what it and its host did just before. What was learned holds the usual loss of the path too, which is
 // weighed apart.
 func (d *Detector) odds(s *service, h *host, e *event) int64 {
-	odds := (s.silenceAfterLife() - usualLoss) * million / (million - usualLoss)
-	odds = million - (million-max(odds, leastSilence))*h.Season/million
+	odds := million - (million-withoutPath(s.silenceAfterLife()))*h.Season/million
 	if h.Silent {
 		since := apart(e.from, h.SilentAt) + int64(e.to-e.from)/2 // where the send time is unknown
 		own := max(d.stillSilent(s, since), decay(since, hostBurst))
-		odds = max(odds, leastSilence)
 		odds += h.Own * max(own-odds, 0) / million
 	}
-	return min(max(odds, leastSilence), mostSilence)
+	return min(odds, mostSilence)
+}
+
+// withoutPath is a chance of silence, in millionths, less what the path usually takes.
+func withoutPath(silence int64) int64 {
+	return max((silence-usualLoss)*million/(million-usualLoss), leastSilence)
 }
 
 // silentOn is the chance in millionths that a service is silent a round after it was. Of a host that sleeps at night that
@@ -242,11 +244,6 @@ func (s *service) silentOn() int64 {
 	asleep := min((million-s.Expected)*million/max(million-s.Mean, 1), million)
 	learned := s.silenceAfterSilence()
 	return learned - (million-asleep)*max(learned-unknown, 0)/million
-}
-
-// silenceAlone is the chance in millionths that the service is silent though its block is up and the path is good.
-func (d *Detector) silenceAlone(s *service) int64 {
-	return max((million-s.Expected-usualLoss)*million/(million-usualLoss), leastSilence)
 }
 
 // stillSilent is the chance in millionths that a service is silent so many milliseconds after its host was. What was

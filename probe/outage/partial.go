@@ -69,7 +69,7 @@ func (d *Detector) tryPartial(b *block, seen probe.Instant) {
 // has lived of late, for it may be total yet, nor where a protocol is filtered.
 func (d *Detector) lessAlive(b *block, since probe.Instant) bool {
 	falling := d.Areas[b.Index].Weight >= certain
-	return !falling && len(b.Filtered) == 0 && d.rate(b, nil) <= 800_000 && d.abrupt(b, since)
+	return !falling && len(b.Filtered) == 0 && d.rate(b, nil) <= lessThanUsual && d.abrupt(b, since)
 }
 
 // mayHaveMoved reports whether it is too early to call hosts gone, for not every address has been asked since they were

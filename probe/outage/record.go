@@ -71,7 +71,7 @@ func (d *Detector) open(b *block, start Interval, seen probe.Instant) {
 	d.countStart(b, start.At)
 	b.Suspect, b.Doubted = 0, 0
 	b.Open = &record{Worst: 2 * million, Outage: Outage{
-		ID: b.Name + "-" + start.Latest.Time().Format("20060102T150405.000Z"), Block: b.Name, Status: Ongoing,
+		ID: outageID(b.Name, start), Block: b.Name, Status: Ongoing,
 		Start: start, DeclaredAt: seen, Power: d.power(b),
 	}}
 	if b.Unstable != 0 {
@@ -82,6 +82,11 @@ func (d *Detector) open(b *block, start Interval, seen probe.Instant) {
 		b.Open.Conditions = append(b.Open.Conditions, SingleProtocol)
 	}
 	b.Open.Evidence = append(b.Open.Evidence, d.roundsAround(start.Earliest, seen)...)
+}
+
+// outageID names an outage by its block and its start.latest as first declared.
+func outageID(block string, start Interval) string {
+	return block + "-" + start.Latest.Time().Format("20060102T150405.000Z")
 }
 
 // countStart keeps count of the starts of the last hours.

@@ -63,18 +63,23 @@ func (d *Detector) measure(b *block) {
 	}
 	first := o.Worst > million
 	o.Worst = rate
-	o.Observed = 0
-	for i := range d.Hosts {
-		if h := &d.Hosts[i]; b.holds(h) && h.Expected > 0 && h.Answers {
-			o.Observed++
-		}
-	}
+	o.Observed = d.observed(b)
 	o.Expected = Ratio(b.Expected, million)
 	o.ResponseRate = Ratio(int64(o.Observed)*million, b.Expected)
 	d.detail(b, o)
 	if !first {
 		d.publish(b)
 	}
+}
+
+// observed is how many addresses with a baseline answer.
+func (d *Detector) observed(b *block) (n int) {
+	for i := range d.Hosts {
+		if h := &d.Hosts[i]; b.holds(h) && h.Expected > 0 && h.Answers {
+			n++
+		}
+	}
+	return n
 }
 
 // detail says what a partial outage is made of: who is gone, by which protocols, and what is lost besides dark prefixes.
@@ -147,7 +152,7 @@ func (d *Detector) regained(b *block, seen probe.Instant) bool {
 	if rate*10 >= b.Before*9 {
 		return true
 	}
-	if b.Open.Cause != causeReturn || seen < b.Open.Back.Latest.Add(2*d.MedianGap) || rate <= 800_000 {
+	if b.Open.Cause != causeReturn || seen < b.Open.Back.Latest.Add(2*d.MedianGap) || rate <= lessThanUsual {
 		return false
 	}
 	_, odds := b.Loss.worst()
@@ -280,7 +285,7 @@ func (d *Detector) darkProtocols(b *block) []uint32 {
 			dark = append(dark, p.Code)
 		}
 	}
-	if len(dark) == 0 || d.hostsWithout(b, dark) < usualForDark || d.rate(b, dark) < 800_000 {
+	if len(dark) == 0 || d.hostsWithout(b, dark) < usualForDark || d.rate(b, dark) < lessThanUsual {
 		return nil
 	}
 	return dark

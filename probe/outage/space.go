@@ -180,12 +180,7 @@ func (d *Detector) BlocksAt(now probe.Instant) []BlockStatus {
 }
 
 func (d *Detector) status(b *block) BlockStatus {
-	observed := 0
-	for i := range d.Hosts {
-		if h := &d.Hosts[i]; b.holds(h) && h.Expected > 0 && h.Answers {
-			observed++
-		}
-	}
+	observed := d.observed(b)
 	out := BlockStatus{
 		Block: b.Name, State: b.State, Since: b.Since, Reason: b.Reason,
 		Expected: Ratio(b.Expected, million), Observed: observed, ResponseRate: Ratio(int64(observed)*million, b.Expected),

@@ -46,8 +46,14 @@ func TestP8Moved(t *testing.T) {
 		if seed%2 == 1 && (len(list) != 1 || len(list[0].Revisions) == 0 || list[0].Revisions[0].Finding != outage.Moved) {
 			t.Errorf("seed %d: moving within six hours is not found: %s", seed, encode(t, h))
 		}
-		if s = runTo(t, w, to.Add(5*hour)); s.State != outage.Up || s.ResponseRate < 8500 || s.ResponseRate > 11500 {
-			t.Errorf("seed %d: five hours later the block is %v at %v of %v", seed, s.State, s.ResponseRate, s.Expected)
+		var rates []outage.Decimal // of five rounds, for a confirmation in a burst of loss makes one low
+		for n := range 5 {
+			s = runTo(t, w, to.Add(5*hour+int64(n)*660_000))
+			rates = append(rates, s.ResponseRate)
+		}
+		slices.Sort(rates)
+		if s.State != outage.Up || rates[2] < 8500 || rates[2] > 11500 {
+			t.Errorf("seed %d: five hours later the block is %v at %v of %v", seed, s.State, rates, s.Expected)
 		}
 	}
 }

@@ -70,23 +70,31 @@ func (d *Detector) livesElsewhere(b *block, left []int32, start probe.Instant) [
 
 // resettle takes newcomers for usual from now on, and forgets hosts that left.
 func (d *Detector) resettle(b *block, left, lit []int32, at, seen probe.Instant) {
-	b.Moved = Report{Condition: Moved, Since: at, Addresses: d.addresses(lit), Rounds: d.roundsAround(at, seen)}
+	moved := Report{Condition: Moved, Since: at, Addresses: d.addresses(lit), Rounds: d.roundsAround(at, seen)}
 	for _, i := range left {
 		for _, k := range d.Hosts[i].Services {
 			d.Services[k].forgetAll()
 		}
 		d.Hosts[i].Since, d.Hosts[i].Weight = 0, 0
 	}
-	for _, i := range lit {
+	for _, i := range d.newcomers(b, at) {
 		d.Hosts[i].New = false
 		for _, k := range d.Hosts[i].Services {
 			s := &d.Services[k]
 			s.N = min(s.N, s.Life+2*counted) // its silence of before it was lit is not its own
 		}
 	}
-	b.Loss.reset(seen)
-	b.Suspect, b.Doubted, b.LossAt = 0, 0, 0
+	for _, b := range []*block{b, &d.Parts[0]} { // what moved in a block moved in the space
+		b.Moved = moved
+		b.Loss.reset(seen)
+		b.Suspect, b.Doubted, b.LossAt = 0, 0, 0
+	}
 	d.refresh(seen)
+}
+
+// moving reports whether hosts of a block have moved within a day.
+func (b *block) moving(at probe.Instant) bool {
+	return b.Moved.Condition == Moved && at.Add(-movedWithin) <= b.Moved.Since
 }
 
 // forgetAll unlearns a service.

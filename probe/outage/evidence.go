@@ -10,11 +10,12 @@ const million = 1_000_000
 // The odds that decide, as micro-nats of likelihood against "up". Every block is looked at with every observation, for
 // years: the odds make up for a prior that says so.
 var (
-	certain  = weight(1_000)      // 1,000:1: silence is all but certain
-	suspect  = weight(20_000)     // 50:1: a few expected replies are missing, which a confirmation costs little to settle
-	bounded  = weight(5_000)      // 200:1: how sure it is that an interval holds its instant
-	enough   = 3 * weight(10_000) // 1e6:1: a partial outage, which must last besides; what an observable block can show
-	decisive = 4 * weight(10_000) // 1e8:1: a total outage
+	certain       = weight(1_000)                      // 1,000:1: silence is all but certain
+	suspect       = weight(20_000)                     // 50:1: a few expected replies are missing, which a confirmation costs little to settle
+	bounded       = weight(5_000)                      // 200:1: how sure it is that an interval holds its instant
+	enough        = 3 * weight(10_000)                 // 1e6:1: a partial outage, which must last besides; what an observable block can show
+	enoughOfBlock = 2*weight(10_000) + weight(100_000) // 1e5:1: the same of a block of its own that is dark while others live
+	decisive      = 4 * weight(10_000)                 // 1e8:1: a total outage
 )
 
 // weight is -ln(p), of a probability in millionths, in micro-nats.

@@ -95,19 +95,24 @@ func (d *Detector) mayHaveMoved(b *block, dark []netip.Prefix, gone *exodus, see
 
 // decidedDark is the prefixes of a block that are dark beyond doubt, for long enough, at once, and for no lesser reason.
 func (d *Detector) decidedDark(b *block, seen probe.Instant) []netip.Prefix {
-	return slices.DeleteFunc(d.darkPrefixes(b, enough), func(p netip.Prefix) bool {
+	return slices.DeleteFunc(d.darkPrefixes(b, enoughOfBlock, enough), func(p netip.Prefix) bool {
 		atOnce := d.isBlock(p) || d.leftAtOnce(p) >= enough
 		return int64(seen-d.Areas[d.areas[p]].Sure) < d.longEnough() || !atOnce || d.explainsDark(b, p)
 	})
 }
 
 // darkPrefixes is the largest prefixes inside a block with enough usual addresses, none of which has lived while the rest
-// of the block has, for so long that the odds against that pass the given ones.
-func (d *Detector) darkPrefixes(b *block, odds int64) []netip.Prefix {
+// of the block has, for so long that the odds against that pass the given ones: of blocks of their own, and of the many
+// prefixes inside them.
+func (d *Detector) darkPrefixes(b *block, ofBlock, ofPrefix int64) []netip.Prefix {
 	var out []netip.Prefix
 	lived := d.Areas[b.Index].Lived
 	for i := 1; i < len(d.Areas); i++ {
 		a := &d.Areas[i]
+		odds := ofPrefix
+		if i < len(d.Parts) {
+			odds = ofBlock
+		}
 		if int32(i) != b.Index && a.Usual >= usualForDark && a.Weight >= odds && b.inside(a.Prefix) && a.weightBefore(lived) >= odds {
 			out = append(out, a.Prefix)
 		}

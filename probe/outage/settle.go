@@ -48,7 +48,7 @@ func (d *Detector) doubtful(b *block) bool {
 	if _, odds := b.Loss.worst(); odds >= certain || d.Areas[b.Index].Weight >= certain {
 		return true
 	}
-	return len(d.darkPrefixes(b, certain)) > 0
+	return len(d.darkPrefixes(b, certain, certain)) > 0
 }
 
 // measure keeps the figures of the worst pass.

@@ -38,15 +38,10 @@ func (w *Sweep) credit(ref attemptRef, a Arrival) {
 		w.sweeper.strays.duplicates.Add(1)
 		return
 	}
-	elapsed := a.At.Sub(w.base) - w.sentOf(ref)
+	elapsed, rtt := w.roundTrip(ref, a)
 	if elapsed > w.sweeper.cfg.LateWindow {
 		w.sweeper.strays.tooLate.Add(1)
 		return
-	}
-	rtt := elapsed
-	// A wire's own measure is better, unless it places the reply much before it came: then it measured another packet.
-	if a.RTT > 0 && elapsed-a.RTT < readMargin/2 {
-		rtt = a.RTT
 	}
 	outcome := a.Outcome
 	if elapsed > w.sweeper.cfg.Timeout || w.decided >= w.seenSilent(i) {
@@ -64,6 +59,16 @@ func (w *Sweep) credit(ref attemptRef, a Arrival) {
 		w.answered++
 	}
 	w.decide(i, outcome)
+}
+
+// roundTrip is how long after its attempt an arrival came, and how long the round trip took.
+func (w *Sweep) roundTrip(ref attemptRef, a Arrival) (elapsed, rtt time.Duration) {
+	elapsed = a.At.Sub(w.base) - w.sentOf(ref)
+	// A wire's own measure is better, unless it places the reply much before it came: then it measured another packet.
+	if a.RTT > 0 && elapsed-a.RTT < readMargin/2 {
+		return elapsed, a.RTT
+	}
+	return elapsed, elapsed
 }
 
 // microseconds rounds a round-trip time up, to at least 1, and quantises it.

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"syscall"
@@ -22,7 +23,12 @@ func inNamespace(t *testing.T) bool {
 		sysctl(t, "net/ipv6/ip_nonlocal_bind", "1")
 		return true
 	}
-	child := exec.Command("/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=60s")
+	limit := "60s"
+	if *long {
+		limit = "1h"
+	}
+	child := exec.Command("/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout="+limit,
+		fmt.Sprintf("-long=%t", *long), fmt.Sprintf("-step-clock=%t", *stepClock))
 	child.Env = append(os.Environ(), childOf+"="+t.Name(), "GORACE=atexit_sleep_ms=0") // the race detector's second
 	child.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
 	if os.Geteuid() != 0 {
@@ -40,6 +46,9 @@ func inNamespace(t *testing.T) bool {
 	}
 	if bytes.Contains(out.Bytes(), []byte("--- SKIP: "+t.Name()+" ")) {
 		t.Skipf("%s", out.Bytes())
+	}
+	if testing.Verbose() {
+		t.Logf("in the namespace:\n%s", out.Bytes())
 	}
 	return false
 }

@@ -12,8 +12,7 @@ const sendTries = 6
 func (w *Sweep) dispatch(ctx context.Context, kind protocolKind) {
 	packets, refs := w.packets[kind], w.refs[kind]
 	for try := 0; ; try++ {
-		w.sweeper.wires[kind].Send(packets)
-		w.measureSlack()
+		w.hand(kind, packets, refs)
 		last := w.jammed || try+1 == sendTries || ctx.Err() != nil
 		packets, refs = w.failures(packets, refs, last)
 		if len(packets) == 0 {
@@ -21,7 +20,20 @@ func (w *Sweep) dispatch(ctx context.Context, kind protocolKind) {
 			return
 		}
 		w.sleep(ctx, time.Millisecond<<try)
-		w.restamp(refs)
+	}
+}
+
+// stampLimit is how many packets share a send time: the last of them leaves a few microseconds after it.
+const stampLimit = 4
+
+// hand gives packets to their wire, a few at a time, with their send times read just before.
+func (w *Sweep) hand(kind protocolKind, packets []Packet, refs []attemptRef) {
+	for len(packets) > 0 {
+		n := min(stampLimit, len(packets))
+		w.restamp(refs[:n])
+		w.sweeper.wires[kind].Send(packets[:n])
+		w.measureSlack()
+		packets, refs = packets[n:], refs[n:]
 	}
 }
 
@@ -50,7 +62,7 @@ func (w *Sweep) failures(packets []Packet, refs []attemptRef, last bool) ([]Pack
 	return packets[:n], refs[:n]
 }
 
-// restamp writes down that attempts leave only now.
+// restamp writes down that attempts leave now.
 func (w *Sweep) restamp(refs []attemptRef) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

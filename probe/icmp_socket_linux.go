@@ -13,32 +13,25 @@ import (
 	"time"
 	"unsafe"
 
-	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
 	"golang.org/x/sys/unix"
 )
 
-// batchConn is what ipv4.PacketConn and ipv6.PacketConn share: recvmmsg and sendmmsg.
-type batchConn interface {
-	ReadBatch(ms []ipv4.Message, flags int) (int, error)
-	WriteBatch(ms []ipv4.Message, flags int) (int, error)
-}
-
 // icmpSocket is one socket and the goroutine that reads it.
 type icmpSocket struct {
-	cfg   *SweeperConfig
-	sink  func(Arrival)
-	v6    bool
-	raw   bool
-	echo  *echo
-	conn  net.PacketConn
-	fd    syscall.RawConn
-	batch batchConn
-	read  sync.WaitGroup
+	cfg  *SweeperConfig
+	sink func(Arrival)
+	v6   bool
+	raw  bool
+	echo *echo
+	conn net.PacketConn
+	fd   syscall.RawConn
+	read sync.WaitGroup
 
-	mu    sync.Mutex // guards the outgoing batch
-	out   []ipv4.Message
-	where []net.IP // the addresses in out, patched in place
+	mu      sync.Mutex // guards what is being sent
+	out     *batch     // requests, patched in place
+	sending []Packet
+	sendOut func(fd uintptr)
 
 	errMu  sync.Mutex // guards the error queue's buffers
 	errBuf []byte
@@ -139,22 +132,16 @@ func (s *icmpSocket) setOptions(fd int) error {
 }
 
 func (s *icmpSocket) wrap() error {
-	if s.v6 {
-		p := ipv6.NewPacketConn(s.conn)
-		s.batch = p
-		if s.raw {
-			var f ipv6.ICMPFilter
-			f.SetAll(true)
-			for kind := ipv6.ICMPType(unreachable6); kind <= ipv6.ICMPType(badParameters6); kind++ {
-				f.Accept(kind)
-			}
-			f.Accept(ipv6.ICMPTypeEchoReply)
-			if err := p.SetICMPFilter(&f); err != nil {
-				return fmt.Errorf("set icmp socket's filter: %w", err)
-			}
+	if s.v6 && s.raw {
+		var f ipv6.ICMPFilter
+		f.SetAll(true)
+		for kind := ipv6.ICMPType(unreachable6); kind <= ipv6.ICMPType(badParameters6); kind++ {
+			f.Accept(kind)
 		}
-	} else {
-		s.batch = ipv4.NewPacketConn(s.conn)
+		f.Accept(ipv6.ICMPTypeEchoReply)
+		if err := ipv6.NewPacketConn(s.conn).SetICMPFilter(&f); err != nil {
+			return fmt.Errorf("set icmp socket's filter: %w", err)
+		}
 	}
 	var err error
 	if s.fd, err = s.conn.(syscall.Conn).SyscallConn(); err != nil {
@@ -165,21 +152,11 @@ func (s *icmpSocket) wrap() error {
 
 // prepare allocates everything that sending needs.
 func (s *icmpSocket) prepare() {
-	s.out = make([]ipv4.Message, batchLimit)
-	s.where = make([]net.IP, batchLimit)
-	size := net.IPv4len
-	if s.v6 {
-		size = net.IPv6len
+	s.out = newBatch(batchLimit, len(s.echo.request), 0)
+	for _, body := range s.out.bodies {
+		copy(body, s.echo.request)
 	}
-	for i := range s.out {
-		s.where[i] = make(net.IP, size)
-		s.out[i].Buffers = [][]byte{append([]byte(nil), s.echo.request...)}
-		if s.raw {
-			s.out[i].Addr = &net.IPAddr{IP: s.where[i]}
-		} else {
-			s.out[i].Addr = &net.UDPAddr{IP: s.where[i]}
-		}
-	}
+	s.sendOut = func(fd uintptr) { s.sendBatch(int(fd), s.sending) } // made once: a closure made anew is an allocation
 	s.errBuf, s.errOOB = make([]byte, largestMessage), make([]byte, 512)
 	s.readMem = func(fd uintptr) {
 		size := uint32(unsafe.Sizeof(s.mem))
@@ -203,8 +180,13 @@ func (s *icmpSocket) send(packets []Packet) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for len(packets) > 0 {
-		n := min(len(packets), len(s.out))
-		s.sendBatch(packets[:n])
+		n := min(len(packets), batchLimit)
+		s.sending = packets[:n]
+		if closed := s.fd.Control(s.sendOut); closed != nil {
+			for i := range s.sending {
+				s.sending[i].Err = closed
+			}
+		}
 		packets = packets[n:]
 	}
 }
@@ -213,24 +195,21 @@ func (s *icmpSocket) send(packets []Packet) {
 // surfaced on it.
 const surfacings = 4
 
-func (s *icmpSocket) sendBatch(packets []Packet) {
+func (s *icmpSocket) sendBatch(fd int, packets []Packet) {
 	for i := range packets {
 		packets[i].Err = nil
-		s.echo.write(s.out[i].Buffers[0], packets[i].Target, packets[i].Ticket)
-		setIP(s.where[i], packets[i].Target)
+		s.echo.write(s.out.bodies[i], packets[i].Target, packets[i].Ticket)
+		s.out.address(i, packets[i].Target)
 	}
 	strikes := 0
 	for i := 0; i < len(packets); {
-		n, err := s.batch.WriteBatch(s.out[i:len(packets)], 0)
-		if n > 0 {
-			i += n
-			strikes = 0
-		}
-		if err == nil && i == len(packets) {
+		n, err := s.out.send(fd, i, len(packets))
+		if i += n; i == len(packets) {
 			return
 		}
 		s.drainErrors()
-		if err == nil || n > 0 {
+		if n > 0 {
+			strikes = 0
 			continue
 		}
 		if strikes++; strikes > surfacings || certain(err) {
@@ -246,16 +225,6 @@ func certain(err error) bool {
 	return passing(err) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.EINVAL) || errors.Is(err, net.ErrClosed)
 }
 
-func setIP(ip net.IP, a netip.Addr) {
-	if len(ip) == net.IPv4len {
-		b := a.As4()
-		copy(ip, b[:])
-		return
-	}
-	b := a.As16()
-	copy(ip, b[:])
-}
-
 func (s *icmpSocket) close() error {
 	err := s.conn.Close()
 	s.read.Wait()
@@ -265,18 +234,16 @@ func (s *icmpSocket) close() error {
 // receive reads until the socket is closed.
 func (s *icmpSocket) receive() {
 	defer s.read.Done()
-	in := make([]ipv4.Message, batchLimit)
-	for i := range in {
-		in[i].Buffers = [][]byte{make([]byte, largestMessage)}
-		in[i].OOB = make([]byte, 64)
-	}
+	in := newBatch(batchLimit, largestMessage, 64)
 	var stamps stampClock
-	for failures := 0; ; {
-		n, err := s.batch.ReadBatch(in, 0)
-		if err != nil {
-			if errors.Is(err, net.ErrClosed) {
-				return
-			}
+	var n int
+	var failure unix.Errno
+	read := func(fd uintptr) bool {
+		n, failure = in.receive(int(fd))
+		return failure != unix.EAGAIN
+	}
+	for failures := 0; s.fd.Read(read) == nil; {
+		if failure != 0 {
 			// An ICMP error surfaced: it waits in the queue.
 			s.drainErrors()
 			if failures++; failures > 1000 {
@@ -286,21 +253,24 @@ func (s *icmpSocket) receive() {
 		}
 		failures = 0
 		stamps.read(time.Now())
-		for i := range in[:n] {
-			s.deliver(&in[i], &stamps)
+		for i := range n {
+			s.deliver(in, i, &stamps)
 		}
 	}
 }
 
 // deliver parses a message and hands in what it proves.
-func (s *icmpSocket) deliver(m *ipv4.Message, stamps *stampClock) {
-	b, from, ok := s.message(m)
-	if !ok {
+func (s *icmpSocket) deliver(in *batch, i int, stamps *stampClock) {
+	b, oob, from, whole := in.message(i)
+	if whole && s.raw && !s.v6 {
+		b, from, whole = inPacket(b)
+	}
+	if !whole {
 		s.cfg.tally.mangled()
 		return
 	}
 	a, v := s.echo.parse(b, from, s.cfg.awaited)
-	s.settle(a, v, stamps.when(kernelStamp(m.OOB[:m.NN])))
+	s.settle(a, v, stamps.when(kernelStamp(oob)))
 }
 
 func (s *icmpSocket) settle(a Arrival, v verdict, at time.Time) {
@@ -315,29 +285,16 @@ func (s *icmpSocket) settle(a Arrival, v verdict, at time.Time) {
 	}
 }
 
-// message is the ICMP part of what was read, and its source. IPv4 raw sockets deliver the IP header too.
-func (s *icmpSocket) message(m *ipv4.Message) (b []byte, from netip.Addr, ok bool) {
-	b = m.Buffers[0][:m.N]
-	if m.Flags&unix.MSG_TRUNC != 0 {
+// inPacket is the ICMP part of an IPv4 packet, which is what a raw socket delivers, and its source.
+func inPacket(b []byte) (message []byte, from netip.Addr, ok bool) {
+	if len(b) < 20 {
 		return nil, from, false
 	}
-	if s.raw && !s.v6 {
-		if len(b) < 20 {
-			return nil, from, false
-		}
-		n := int(b[0]&0x0f) * 4
-		if n < 20 || len(b) < n {
-			return nil, from, false
-		}
-		return b[n:], netip.AddrFrom4([4]byte(b[12:16])), true
+	n := int(b[0]&0x0f) * 4
+	if n < 20 || len(b) < n {
+		return nil, from, false
 	}
-	switch a := m.Addr.(type) {
-	case *net.IPAddr:
-		from, ok = netip.AddrFromSlice(a.IP)
-	case *net.UDPAddr:
-		from, ok = netip.AddrFromSlice(a.IP)
-	}
-	return b, from.Unmap(), ok
+	return b[n:], netip.AddrFrom4([4]byte(b[12:16])), true
 }
 
 // drainErrors empties the socket's error queue. A datagram socket learns of ICMP errors only there; a raw one reads them

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// batchLimit is the number of packets of one look at what is due. A probe's send time is read once for the batch.
+// batchLimit is the number of packets of one look at what is due.
 const batchLimit = 64
 
 // deferLimit is how long, in real time after the last planned probe, probes wait for their block's allowance.

@@ -98,16 +98,21 @@ func BenchmarkICMPSend(b *testing.B) {
 	}
 }
 
-// BenchmarkICMPSweep sweeps a /22 that answers: send, receive and account.
-func BenchmarkICMPSweep(b *testing.B) {
+func BenchmarkICMPSweep22(b *testing.B) { benchmarkICMPSweep(b, "198.18.0.0/22") }
+func BenchmarkICMPSweep16(b *testing.B) { benchmarkICMPSweep(b, "198.18.0.0/16") }
+
+// benchmarkICMPSweep sweeps a space that answers: send, receive and account. It is no sub-benchmark, for these run on
+// goroutines that have not entered the namespace.
+func benchmarkICMPSweep(b *testing.B, cidr string) {
 	enterNamespace(b)
-	command(b, "ip route add local 198.18.0.0/22 dev lo")
+	command(b, "ip route add local "+cidr+" dev lo")
 	s := openTest(b, SweeperConfig{Contact: "https://example.org/probe"}, ICMP)
-	space := testSpace(b, "198.18.0.0/22")
+	space := testSpace(b, cidr)
 	b.ReportAllocs()
 	for b.Loop() {
-		if got := lives(sweepNow(b, s, space), 0); got != 1024 {
-			b.Fatalf("%d of 1024 answered", got)
+		if got := lives(sweepNow(b, s, space), 0); got != space.Len() {
+			b.Fatalf("%d of %d answered", got, space.Len())
 		}
 	}
+	b.ReportMetric(float64(b.N*space.Len())/b.Elapsed().Seconds(), "probes/s")
 }

@@ -93,6 +93,22 @@ func TestP8Nightly(t *testing.T) {
 	}
 }
 
+// TestPowerUnderFilter makes a protocol dark by which most hosts are known: what can still be seen is less, and is said so.
+func TestPowerUnderFilter(t *testing.T) {
+	m := lab.Reference(1)
+	from := m.Start.Add(3 * day)
+	m.Events = []lab.Event{{From: from, To: from.Add(day), Effect: lab.Filters, Protocol: m.Protocols[1]}}
+	w, _ := watched(t, m, 1)
+	before := runTo(t, w, from).Power
+	s := runTo(t, w, from.Add(3*hour))
+	if !slices.Contains(s.Conditions, outage.Filtering) {
+		t.Fatalf("not filtered: %+v", s)
+	}
+	if s.Power.SmallestDrop <= before.SmallestDrop {
+		t.Errorf("a drop of %v was visible, and under the filter one of %v", before.SmallestDrop, s.Power.SmallestDrop)
+	}
+}
+
 // TestP6Conditions filters one protocol, or limits the rate of replies, in a hundred cases: none is an outage. What is
 // dark because its hosts are off is none of theirs.
 func TestP6Conditions(t *testing.T) {

@@ -13,25 +13,32 @@ func (d *Detector) power(b *block) Power {
 	return b.power
 }
 
-// powerNow computes it by the tests that judge the block.
+// powerNow computes it by the tests that judge the block, of what is not filtered.
 func (d *Detector) powerNow(b *block) Power {
 	p := Power{SmallestDrop: 10_000}
 	if !b.Observable || d.LearnedGap == 0 {
 		return p
 	}
-	first, more := int64(0), int64(0)
+	first, more, usual := int64(0), int64(0), 0
 	var hosts []powerOf
 	for i := range d.Hosts {
 		h := &d.Hosts[i]
-		if !b.holds(h) || h.Expected == 0 {
+		expected, isUsual := d.unfiltered(b, h)
+		if !b.holds(h) || expected == 0 {
 			continue
 		}
-		w, again := weight(max(million-h.Expected, leastSilence)), d.repeatWeight(h)
+		if isUsual {
+			usual++
+		}
+		w, again := weight(max(million-expected, leastSilence)), d.repeatWeight(h)
 		first, more = first+w, more+again
-		hosts = append(hosts, powerOf{expected: h.Expected, silent: min(w+again, mostOfHost)})
+		hosts = append(hosts, powerOf{expected: expected, silent: min(w+again, mostOfHost)})
 	}
-	p.TotalAfter = Seconds(max(d.totalAfter(first, more), d.askingTakes(b.Usual)) / 1000)
-	if b.Usual < usualForPartial {
+	if len(hosts) == 0 {
+		return p
+	}
+	p.TotalAfter = Seconds(max(d.totalAfter(first, more), d.askingTakes(usual)) / 1000)
+	if usual < usualForPartial {
 		return p
 	}
 	const least, most = 20, 100 // per cent
@@ -41,6 +48,15 @@ func (d *Detector) powerNow(b *block) Power {
 		p.PartialAfter = Seconds((2*d.LearnedGap + longEnough(d.LearnedGap) + d.LearnedTimeout) / 1000)
 	}
 	return p
+}
+
+// unfiltered is what is expected of a host by the protocols that are not filtered, and whether it usually answers by them.
+func (d *Detector) unfiltered(b *block, h *host) (expected int64, usual bool) {
+	if len(b.Filtered) == 0 {
+		return h.Expected, h.Usual
+	}
+	expected = d.expectedWithout(h, b.Filtered)
+	return expected, expected >= million/2
 }
 
 // totalAfter is how long, in milliseconds, it takes until silence is decisive, where the first round of it weighs so much

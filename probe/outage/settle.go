@@ -11,7 +11,9 @@ import (
 // settle decides, at the end of a line, what a block's silences were.
 func (d *Detector) settle(b *block, r *probe.Round, seen probe.Instant) {
 	d.weigh(seen)
-	b.Filtered = d.darkProtocols(b)
+	if dark := d.darkProtocols(b); !slices.Equal(dark, b.Filtered) {
+		b.Filtered, b.power = dark, Power{}
+	}
 	switch {
 	case b.Open != nil:
 		d.measure(b)

@@ -84,22 +84,46 @@ func (w *Sweep) pass(aim int) Pass {
 		targets = w.sameSpace(targets)
 	}
 	p := Pass{Protocol: w.order.Aims[aim].Protocol, Targets: targets}
-	var silent []int32
+	tells := w.recordsSilence()
+	w.makeRoom(aim, &p, tells)
 	for i := w.first[aim]; i < w.first[aim+1]; i++ {
 		v, target := &w.table[i], int32(i-w.first[aim])
 		switch {
 		case !v.decided() || v.outcome() == Unsent:
 			p.Unsent = append(p.Unsent, target)
 		case v.outcome() == Timeout:
-			silent = append(silent, v.offset)
+			if tells {
+				p.SilentMS = append(p.SilentMS, v.offset)
+			}
 		default:
 			p.Answers = append(p.Answers, w.answer(i, target))
 		}
 	}
-	if w.recordsSilence() {
-		p.SilentMS = silent
-	}
 	return p
+}
+
+// makeRoom gives a pass the memory that its services need, for this is asked for every second.
+func (w *Sweep) makeRoom(aim int, p *Pass, silence bool) {
+	n := &w.counts[aim].outcomes
+	unsent, silent := w.first[aim+1]-w.first[aim], int(n[Timeout])
+	answered := 0
+	for o, count := range n {
+		if Outcome(o) != Unsent {
+			unsent -= int(count)
+		}
+		if Outcome(o) != Unsent && Outcome(o) != Timeout {
+			answered += int(count)
+		}
+	}
+	if unsent > 0 {
+		p.Unsent = make([]int32, 0, unsent)
+	}
+	if answered > 0 {
+		p.Answers = make([]Answer, 0, answered)
+	}
+	if silence && silent > 0 {
+		p.SilentMS = make([]int32, 0, silent)
+	}
 }
 
 // sameSpace is the order's space where targets equals it, so that a full round holds one space.

@@ -129,13 +129,24 @@ func (w *Sweep) step(ctx context.Context) bool {
 	w.mu.Lock()
 	left := w.undecided
 	if sent == 0 && left > 0 {
-		wait = min(wait, w.untilTimeout(time.Since(w.base)))
+		wait = min(wait, w.untilTimeout(time.Since(w.base))+w.leisure())
 	}
 	w.mu.Unlock()
 	if left > 0 && sent == 0 {
 		w.sleep(ctx, wait)
 	}
 	return left > 0
+}
+
+// timeoutLeisure is how long the look at a timeout may wait for the next probe to be sent, so as to wake up once for both.
+const timeoutLeisure = 250 * time.Millisecond
+
+// leisure is that of a paced sweep: an unpaced one is to be over soon, and on a scaled clock it would be long.
+func (w *Sweep) leisure() time.Duration {
+	if w.order.Span == 0 || w.sweeper.cfg.Clock.Scale() > 1 {
+		return 0
+	}
+	return timeoutLeisure
 }
 
 // longestSleep bounds a wait whose end is not known.

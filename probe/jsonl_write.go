@@ -1,21 +1,24 @@
 package probe
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
+	"strconv"
 	"time"
 )
 
 // RoundWriter writes rounds as JSON Lines.
 type RoundWriter struct {
-	out  *json.Encoder
+	out  *bufio.Writer // empty between two lines
 	head headerJSON
 }
 
-// NewRoundWriter writes to w without a buffer of its own.
+// NewRoundWriter writes to w. After each line, all of it is written.
 func NewRoundWriter(w io.Writer) *RoundWriter {
-	return &RoundWriter{out: json.NewEncoder(w), head: headerJSON{TimeoutMS: DefaultTimeout.Milliseconds(), Scale: 1}}
+	return &RoundWriter{out: bufio.NewWriter(w), head: headerJSON{TimeoutMS: DefaultTimeout.Milliseconds(), Scale: 1}}
 }
 
 // Header writes the first line: the blocks' prefix length, and the timeout and scale of rounds that do not say theirs.
@@ -26,17 +29,55 @@ func (w *RoundWriter) Header(blockBits int, timeout time.Duration, scale int64) 
 	if scale == 1 {
 		line.Scale = 0
 	}
-	if err := w.out.Encode(line); err != nil {
+	if err := json.NewEncoder(w.out).Encode(line); err != nil {
+		return fmt.Errorf("write header: %w", err)
+	}
+	if err := w.out.Flush(); err != nil {
 		return fmt.Errorf("write header: %w", err)
 	}
 	return nil
 }
 
-// Write writes one round.
+// Write writes one round. Its answers and silences, which may be a million, go out one by one.
 func (w *RoundWriter) Write(r *Round) error {
+	err := w.openList(w.lineOf(r))
+	for i := range r.Passes {
+		if err == nil {
+			err = w.pass(r, &r.Passes[i], i)
+		}
+	}
+	if err == nil {
+		w.out.WriteString("]}\n")
+		err = w.out.Flush() // with the error of every write before
+	}
+	if err != nil {
+		return fmt.Errorf("write round of %v: %w", r.Start, err)
+	}
+	return nil
+}
+
+// openList writes an object whose last field is an empty list, up to where that list's first element belongs.
+func (w *RoundWriter) openList(object any) error {
+	b, err := json.Marshal(object)
+	if err != nil {
+		return err
+	}
+	_, err = w.out.Write(bytes.TrimSuffix(b, []byte("]}")))
+	return err
+}
+
+// comma parts an element of a list from the one before.
+func (w *RoundWriter) comma(index int) {
+	if index > 0 {
+		w.out.WriteByte(',')
+	}
+}
+
+// lineOf is a round without its passes.
+func (w *RoundWriter) lineOf(r *Round) *roundJSON {
 	line := roundJSON{
 		Start: &r.Start, End: &r.End, Kind: r.Kind, Vantage: r.Vantage, VantageOK: &r.VantageOK,
-		Space: prefixStrings(r.Space), SlackMS: r.Slack,
+		Space: prefixStrings(r.Space), SlackMS: r.Slack, Probes: []probeJSON{},
 	}
 	if r.Unverified {
 		line.VantageVerified = new(bool)
@@ -60,29 +101,53 @@ func (w *RoundWriter) Write(r *Round) error {
 	for _, v := range r.VantageBad {
 		line.VantageBad = append(line.VantageBad, [2]int64{v.From, v.To})
 	}
-	for i := range r.Passes {
-		line.Probes = append(line.Probes, passJSON(r, &r.Passes[i]))
-	}
-	if err := w.out.Encode(&line); err != nil {
-		return fmt.Errorf("write round of %v: %w", r.Start, err)
-	}
-	return nil
+	return &line
 }
 
+func (w *RoundWriter) pass(r *Round, p *Pass, index int) error {
+	w.comma(index)
+	if err := w.openList(passJSON(r, p)); err != nil {
+		return err
+	}
+	for i := range p.Answers {
+		b, err := json.Marshal(writeAnswer(p, &p.Answers[i]))
+		if err != nil {
+			return err
+		}
+		w.comma(i)
+		w.out.Write(b)
+	}
+	w.out.WriteByte(']')
+	w.silences(p.SilentMS)
+	return w.out.WriteByte('}')
+}
+
+// silences writes the field of silent probes' send times, where there are any.
+func (w *RoundWriter) silences(ms []int32) {
+	if len(ms) == 0 {
+		return
+	}
+	w.out.WriteString(`,"silent_ms":[`)
+	for i, at := range ms {
+		w.comma(i)
+		if at == UnknownOffset {
+			w.out.WriteString("null")
+			continue
+		}
+		w.out.Write(strconv.AppendInt(w.out.AvailableBuffer(), int64(at), 10))
+	}
+	w.out.WriteByte(']')
+}
+
+// passJSON is a pass without its answers and silences.
 func passJSON(r *Round, p *Pass) probeJSON {
 	sent := p.Targets.Len() - len(p.Unsent)
-	out := probeJSON{Protocol: p.Protocol, Sent: &sent, Unsent: []string{}, Answers: make([]answerJSON, len(p.Answers))}
+	out := probeJSON{Protocol: p.Protocol, Sent: &sent, Unsent: []string{}, Answers: []answerJSON{}}
 	if r.Kind != Full || !p.Targets.Equal(r.Space) {
 		out.Targets = prefixStrings(p.Targets)
 	}
 	if len(p.Unsent) > 0 {
 		out.Unsent = prefixStrings(p.Targets.subset(p.Unsent))
-	}
-	for i := range p.Answers {
-		out.Answers[i] = writeAnswer(p, &p.Answers[i])
-	}
-	for _, at := range p.SilentMS {
-		out.SilentMS = append(out.SilentMS, writeOffset(at))
 	}
 	return out
 }

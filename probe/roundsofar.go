@@ -102,20 +102,13 @@ func (w *Sweep) pass(aim int) Pass {
 	return p
 }
 
-// makeRoom gives a pass the memory that its services need, for this is asked for every second.
+// makeRoom gives a pass the memory that its services need at once: a round is asked for every second, and a million answers
+// must not be moved from slice to larger slice.
 func (w *Sweep) makeRoom(aim int, p *Pass, silence bool) {
 	n := &w.counts[aim].outcomes
-	unsent, silent := w.first[aim+1]-w.first[aim], int(n[Timeout])
-	answered := 0
-	for o, count := range n {
-		if Outcome(o) != Unsent {
-			unsent -= int(count)
-		}
-		if Outcome(o) != Unsent && Outcome(o) != Timeout {
-			answered += int(count)
-		}
-	}
-	if unsent > 0 {
+	answered := int(n[Reply] + n[Refused] + n[Late] + n[Unreachable])
+	silent := int(n[Timeout])
+	if unsent := w.first[aim+1] - w.first[aim] - answered - silent; unsent > 0 {
 		p.Unsent = make([]int32, 0, unsent)
 	}
 	if answered > 0 {

@@ -220,24 +220,36 @@ func (w *Sweep) anySilent() bool {
 	return false
 }
 
+// forgetAtOnce is how many attempts are forgotten at a time: the list of a whole sweep's would be as large as its table.
+const forgetAtOnce = 4096
+
 // forget tells the wires that attempts sent before a real time are awaited no more.
 func (w *Sweep) forget(before time.Duration) {
-	var old [kindDNS + 1][]Ticket
-	w.mu.Lock()
-	for ; w.forgotten < len(w.log); w.forgotten++ {
-		ref := w.log[w.forgotten]
-		if w.sentOf(ref) > before {
-			break
+	for more := true; more; {
+		var old [kindDNS + 1][]Ticket
+		old, more = w.forgettable(before)
+		for kind, tickets := range old {
+			if len(tickets) > 0 {
+				w.sweeper.wires[kind].Forget(tickets)
+			}
 		}
+	}
+}
+
+// forgettable takes the next such attempts from the log, by kind of protocol, and says whether there may be more.
+func (w *Sweep) forgettable(before time.Duration) (old [kindDNS + 1][]Ticket, more bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for range forgetAtOnce {
+		if w.forgotten == len(w.log) || w.sentOf(w.log[w.forgotten]) > before {
+			return old, false
+		}
+		ref := w.log[w.forgotten]
 		kind := w.protocol(ref.service()).kind
 		old[kind] = append(old[kind], makeTicket(w.id, ref.service(), ref.attempt()))
+		w.forgotten++
 	}
-	w.mu.Unlock()
-	for kind, tickets := range old {
-		if len(tickets) > 0 {
-			w.sweeper.wires[kind].Forget(tickets)
-		}
-	}
+	return old, true
 }
 
 // Sent is closed when sending, retries included, has ended and every probe is decided but for late replies.

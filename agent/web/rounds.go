@@ -38,19 +38,19 @@ func Describe(r *probe.Round) RoundInfo {
 		Start: r.Start, End: r.End, Kind: r.Kind, Vantage: r.Vantage,
 		VantageOK: r.VantageOK && len(r.VantageBad) == 0, Addresses: r.Space.Len(), Probes: []PassInfo{},
 	}
-	lives := map[int]bool{} // by index in the space, and the passes' targets lie in it
+	lives := make([]bool, r.Space.Len()) // the passes' targets lie in the space
 	for i := range r.Passes {
 		p := &r.Passes[i]
 		out.Probes = append(out.Probes, describePass(p))
 		for k := range p.Answers {
 			if a := &p.Answers[k]; a.Outcome.Life() {
-				if index, ok := r.Space.Index(p.Targets.Addr(int(a.Target))); ok {
+				if index, ok := r.Space.Index(p.Targets.Addr(int(a.Target))); ok && !lives[index] {
 					lives[index] = true
+					out.Answering++
 				}
 			}
 		}
 	}
-	out.Answering = len(lives)
 	return out
 }
 

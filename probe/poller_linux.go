@@ -1,22 +1,28 @@
 package probe
 
 import (
+	"errors"
 	"fmt"
+	"os"
+	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// poller waits for many descriptors on one goroutine, by epoll(7), level-triggered: what is left unread is told again.
+// poller waits for many descriptors on one goroutine, by epoll(7), level-triggered: what is left unread is told again. The
+// epoll descriptor is itself watched by the runtime's poller, so that no thread is kept waiting for it: at a few probes a
+// second, waking one costs more than all else.
 type poller struct {
-	epoll, wake int
-	done        chan struct{} // closed when the goroutine has ended
+	epoll int
+	file  *os.File // owns it
+	conn  syscall.RawConn
+	done  chan struct{} // closed when the goroutine has ended
 }
 
 // watchID comes back with every event of a descriptor: a slot of the owner's, and how often the slot was used before, so
 // that an event of a former use is not taken for one of this.
 type watchID struct{ slot, use int32 }
-
-var wakeID = watchID{-1, -1}
 
 // pollBatch is the number of events read at once.
 const pollBatch = 256
@@ -27,18 +33,25 @@ func startPoller(ready func([]unix.EpollEvent)) (*poller, error) {
 	if err != nil {
 		return nil, fmt.Errorf("create epoll instance: %w", err)
 	}
-	wake, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
-	if err != nil {
-		_ = unix.Close(epoll)
-		return nil, fmt.Errorf("create event descriptor: %w", err)
-	}
-	p := &poller{epoll: epoll, wake: wake, done: make(chan struct{})}
-	if err := p.watch(wake, unix.EPOLLIN, wakeID); err != nil {
-		p.release()
-		return nil, err
+	p := &poller{epoll: epoll, done: make(chan struct{})}
+	if err := p.adopt(); err != nil {
+		return nil, fmt.Errorf("watch epoll instance: %w", err)
 	}
 	go p.loop(ready)
 	return p, nil
+}
+
+// adopt has the runtime's poller watch the epoll descriptor.
+func (p *poller) adopt() (err error) {
+	if err := unix.SetNonblock(p.epoll, true); err != nil {
+		return errors.Join(err, unix.Close(p.epoll))
+	}
+	p.file = os.NewFile(uintptr(p.epoll), "epoll")
+	if err := p.file.SetReadDeadline(time.Time{}); err != nil { // the runtime does not watch it
+		return errors.Join(err, p.file.Close())
+	}
+	p.conn, err = p.file.SyscallConn()
+	return err
 }
 
 // watch reports events of fd until it is closed.
@@ -50,37 +63,25 @@ func (p *poller) watch(fd int, events uint32, id watchID) error {
 	return nil
 }
 
+// loop ends when the file is closed.
 func (p *poller) loop(ready func([]unix.EpollEvent)) {
 	defer close(p.done)
 	events := make([]unix.EpollEvent, pollBatch)
-	for {
-		n, err := unix.EpollWait(p.epoll, events, -1)
-		if err != nil && err != unix.EINTR {
-			return // only a bug of ours: a closed or wrong descriptor
-		}
-		for i := range max(n, 0) {
-			if (watchID{events[i].Fd, events[i].Pad}) == wakeID {
-				return
-			}
-		}
+	n := 0
+	read := func(fd uintptr) bool {
+		n, _ = unix.EpollWait(int(fd), events, 0) // -1 when interrupted
+		return n != 0
+	}
+	for p.conn.Read(read) == nil {
 		if n > 0 {
 			ready(events[:n])
 		}
 	}
 }
 
-// Close ends the goroutine, waits for it, and releases the poller's own descriptors.
+// Close ends the goroutine, waits for it, and releases the descriptor.
 func (p *poller) Close() error {
-	one := [8]byte{1} // either byte order makes it a number but 0
-	if _, err := unix.Write(p.wake, one[:]); err != nil {
-		return fmt.Errorf("wake poller: %w", err)
-	}
+	err := p.file.Close()
 	<-p.done
-	p.release()
-	return nil
-}
-
-func (p *poller) release() {
-	_ = unix.Close(p.wake)
-	_ = unix.Close(p.epoll)
+	return err
 }

@@ -38,14 +38,19 @@ func (a *app) doctorCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "doctor", Short: "Look for what would keep `run` from seeing", GroupID: groupCare, Args: noArgs,
 		Long: "Checks sockets, limits, kernel tables, clock, references, store and configuration, and tells the exact fix.\n" +
+			"With --space and --unpaced it tells what would cap a sweep of that space.\n" +
 			"Probes nobody but 127.0.0.1, and the configured references. Exit code 1: run would not start, or be blind.",
-		Example: "  brownout doctor\n  brownout doctor --format json | jq '.checks[] | select(.verdict == \"fail\")'",
+		Example: "  brownout doctor\n  brownout doctor --space 198.18.0.0/16 --protocols icmp,tcp/80 --unpaced\n  brownout doctor --format json | jq '.checks[] | select(.verdict == \"fail\")'",
 	}
 	f := configFlagsOf(c)
 	f.store(c)
+	f.key(c, "space", "space.targets", "`CIDRs` and addresses, with commas, in place of the configured ones")
+	f.key(c, "protocols", "probe.protocols", "`list` of icmp, tcp/PORT and dns")
+	f.key(c, "round", "probe.round", "`duration` over which a round is spread")
+	unpaced := c.Flags().Bool("unpaced", false, "tell what would cap a sweep as fast as nothing is lost")
 	format := choiceFlag(c, "format", "output", "table", "json")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		r := a.examine(c.Context(), f)
+		r := a.examine(c.Context(), f, *unpaced)
 		if *format == "json" {
 			if err := web.WriteObject(a.stdout, r); err != nil {
 				return err
@@ -62,16 +67,20 @@ func (a *app) doctorCommand() *cobra.Command {
 }
 
 // examine runs every check. Where the configuration cannot be read, the others run with the defaults.
-func (a *app) examine(ctx context.Context, f *configFlags) *report {
+func (a *app) examine(ctx context.Context, f *configFlags, unpaced bool) *report {
 	cfg, err := a.load(f)
 	if cfg == nil {
 		cfg = DefaultConfig()
 		cfg.resolve(Sources{Environ: a.env})
 	}
-	d := &doctor{cfg: cfg, proc: "/proc"}
+	d := &doctor{cfg: cfg, unpaced: unpaced, proc: "/proc"}
 	d.configuration(err)
+	d.pace()
 	d.icmp(ctx)
+	d.receiveBuffer()
 	d.descriptors()
+	d.ports()
+	d.queue()
 	d.neighbours()
 	d.conntrack()
 	d.clock()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -23,6 +22,7 @@ import (
 // doctor collects findings.
 type doctor struct {
 	cfg      *Config
+	unpaced  bool   // of a sweep as fast as nothing is lost, not of rounds spread over probe.round
 	proc     string // /proc, but in tests
 	findings []finding
 }
@@ -108,124 +108,6 @@ func icmpFix() string {
 		"  in a container, datagram:    docker run --sysctl net.ipv4.ping_group_range=\"0 2147483647\" ..."
 }
 
-// spareDescriptors is what the store, listeners, logs and references need beside TCP attempts.
-const spareDescriptors = 64
-
-func (d *doctor) descriptors() {
-	limit, err := descriptorLimit()
-	if err != nil {
-		d.say("descriptors", verdictNone, err.Error(), "")
-		return
-	}
-	p := &d.cfg.Probe
-	tcp := 0
-	for _, q := range p.Protocols {
-		if q.IsTCP() {
-			tcp++
-		}
-	}
-	// Every TCP attempt holds one for as long as it is waited for.
-	perSecond := float64(tcp*d.cfg.Targets.Len()) / p.Round.Seconds()
-	need := uint64(perSecond*p.Timeout.Seconds()) + spareDescriptors
-	detail := fmt.Sprintf("%d open files are allowed, about %d needed", limit, need)
-	if limit < need {
-		d.say("descriptors", verdictWarn, detail, fmt.Sprintf("TCP probes will wait for one another: raise it by `ulimit -n %d`, LimitNOFILE=%d (systemd) or --ulimit nofile=%d (docker)", 2*need, 2*need, 2*need))
-		return
-	}
-	d.say("descriptors", verdictOK, detail, "")
-}
-
-// neighbours compares the kernel's neighbour table with the targets that are on a link of ours.
-func (d *doctor) neighbours() {
-	limit, err := d.number("sys/net/ipv4/neigh/default/gc_thresh3")
-	if err != nil {
-		d.say("neighbours", verdictNone, "the kernel's table is not visible here", "")
-		return
-	}
-	near := d.onLink()
-	detail := fmt.Sprintf("the table holds %d, and %d targets are on a link of ours", limit, near)
-	if near*2 > limit {
-		d.say("neighbours", verdictWarn, detail, fmt.Sprintf("sudo sysctl -w net.ipv4.neigh.default.gc_thresh3=%d net.ipv4.neigh.default.gc_thresh2=%d", 4*near, 2*near))
-		return
-	}
-	d.say("neighbours", verdictOK, detail, "")
-}
-
-// onLink counts the targets that lie in a network of one of our interfaces, loopback aside.
-func (d *doctor) onLink() int {
-	interfaces, err := net.Interfaces()
-	if err != nil {
-		return 0
-	}
-	n := 0
-	for _, i := range interfaces {
-		addrs, err := i.Addrs()
-		if err != nil || i.Flags&net.FlagLoopback != 0 {
-			continue
-		}
-		for _, a := range addrs {
-			if p, err := netip.ParsePrefix(a.String()); err == nil {
-				n += countWithin(d.cfg.Targets, p.Masked())
-			}
-		}
-	}
-	return n
-}
-
-func countWithin(s probe.Space, p netip.Prefix) int {
-	n := 0
-	for _, q := range s.Prefixes() {
-		switch {
-		case !p.Overlaps(q):
-		case p.Bits() <= q.Bits():
-			n += 1 << (q.Addr().BitLen() - q.Bits())
-		default:
-			n += 1 << (p.Addr().BitLen() - p.Bits())
-		}
-	}
-	return n
-}
-
-// How long the kernel tracks an unanswered flow, in seconds: Documentation/networking/nf_conntrack-sysctl.rst.
-const (
-	trackedICMP = 30
-	trackedTCP  = 120 // SYN_SENT
-	trackedUDP  = 30
-)
-
-func (d *doctor) conntrack() {
-	limit, err := d.number("sys/net/netfilter/nf_conntrack_max")
-	if err != nil || limit == 0 {
-		d.say("conntrack", verdictNone, "connections are not tracked, or not visibly", "")
-		return
-	}
-	used, _ := d.number("sys/net/netfilter/nf_conntrack_count") // 0 where it is not visible
-	need := d.trackedFlows()
-	detail := fmt.Sprintf("the table holds %d, %d are in use, and probing adds about %d", limit, used, need)
-	if used+need > limit*8/10 {
-		d.say("conntrack", verdictWarn, detail, fmt.Sprintf("probes would be lost on the way out: sudo sysctl -w net.netfilter.nf_conntrack_max=%d, or exempt them by a notrack rule", 2*(used+need)))
-		return
-	}
-	d.say("conntrack", verdictOK, detail, "")
-}
-
-// trackedFlows is about how many flows of ours are tracked at a time.
-func (d *doctor) trackedFlows() int {
-	seconds := 0
-	for _, q := range d.cfg.Probe.Protocols {
-		switch {
-		case q.IsICMP():
-			seconds += trackedICMP
-		case q.IsTCP():
-			seconds += trackedTCP
-		default:
-			seconds += trackedUDP
-		}
-	}
-	round := max(d.cfg.Probe.Round.Seconds(), 1)
-	return int(float64(d.cfg.Targets.Len()) * min(float64(seconds)/round, float64(len(d.cfg.Probe.Protocols))))
-}
-
 // number reads a number under /proc.
 func (d *doctor) number(name string) (int, error) {
 	b, err := os.ReadFile(filepath.Join(d.proc, name))
@@ -233,6 +115,15 @@ func (d *doctor) number(name string) (int, error) {
 		return 0, err
 	}
 	return strconv.Atoi(strings.TrimSpace(string(b)))
+}
+
+// twoNumbers reads two numbers under /proc.
+func (d *doctor) twoNumbers(name string) (first, second int, err error) {
+	b, err := os.ReadFile(filepath.Join(d.proc, name))
+	if err == nil {
+		_, err = fmt.Sscan(string(b), &first, &second)
+	}
+	return first, second, err
 }
 
 // clock checks that the wall clock is kept by something, and does not lie before this program was made.

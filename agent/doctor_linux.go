@@ -2,7 +2,9 @@ package agent
 
 import (
 	"fmt"
+	"net/netip"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -23,4 +25,17 @@ func clockSynchronised() (synchronised, known bool) {
 		return false, false
 	}
 	return state != unix.TIME_ERROR && t.Status&unix.STA_UNSYNC == 0, true
+}
+
+// routeQueue is the device that leads to an address, and how many packets its transmit queue holds.
+func routeQueue(a netip.Addr) (device string, length int, err error) {
+	routes, err := netlink.RouteGet(a.AsSlice())
+	if err != nil {
+		return "", 0, fmt.Errorf("find the route: %w", err)
+	}
+	link, err := netlink.LinkByIndex(routes[0].LinkIndex)
+	if err != nil {
+		return "", 0, fmt.Errorf("find the route's device: %w", err)
+	}
+	return link.Attrs().Name, link.Attrs().TxQLen, nil
 }

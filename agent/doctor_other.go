@@ -2,7 +2,10 @@
 
 package agent
 
-import "errors"
+import (
+	"errors"
+	"net/netip"
+)
 
 // descriptorLimit is known on Linux only.
 func descriptorLimit() (uint64, error) {
@@ -11,3 +14,8 @@ func descriptorLimit() (uint64, error) {
 
 // clockSynchronised is known on Linux only.
 func clockSynchronised() (synchronised, known bool) { return false, false }
+
+// routeQueue is known on Linux only.
+func routeQueue(netip.Addr) (device string, length int, err error) {
+	return "", 0, errors.New("routes are not visible here")
+}

@@ -11,6 +11,9 @@ var errICMPSystem = fmt.Errorf("open icmp socket: %s is not supported, only linu
 
 func openICMP(*SweeperConfig, func(Arrival)) (Wire, error) { return nil, errICMPSystem }
 
+// ICMPReceiveBuffer fails: there is no socket.
+func ICMPReceiveBuffer() (ICMPBuffer, error) { return ICMPBuffer{}, errICMPSystem }
+
 // ICMPModes says which kinds of ICMP socket can be had here: none.
 func ICMPModes() []ICMPSupport {
 	var modes []ICMPSupport

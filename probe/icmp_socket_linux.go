@@ -43,7 +43,6 @@ type icmpSocket struct {
 }
 
 const (
-	wantedReceiveBuffer = 8 << 20 // about 10,000 replies
 	// A message must be read whole for its checksum to be verified.
 	largestMessage = 1536
 	// memReceived, memReceiveBuffer and memDropped are places in struct sk_meminfo.
@@ -122,13 +121,8 @@ func (s *icmpSocket) setOptions(fd int) error {
 	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1); err != nil {
 		return fmt.Errorf("set icmp socket's time stamps: %w", err)
 	}
-	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, wantedReceiveBuffer) != nil {
-		// The kernel grants net.core.rmem_max at most; the sweep watches how full the buffer is.
-		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, wantedReceiveBuffer); err != nil {
-			return fmt.Errorf("set icmp socket's receive buffer: %w", err)
-		}
-	}
-	return nil
+	_, err := grantReceiveBuffer(fd)
+	return err
 }
 
 func (s *icmpSocket) wrap() error {

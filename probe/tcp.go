@@ -14,8 +14,8 @@ const (
 	tcpMinReserve = 32    // descriptors left to the rest of the process: store, HTTP, other wires
 )
 
-// tcpWindow is how many attempts may be under way at once in a process that may open limit files.
-func tcpWindow(limit uint64) int {
+// TCPWindow is how many attempts may be under way at once in a process that may open limit files.
+func TCPWindow(limit uint64) int {
 	reserve := max(limit/8, tcpMinReserve)
 	if limit <= reserve {
 		return 1

@@ -47,7 +47,7 @@ func openTCP(cfg *SweeperConfig, sink func(Arrival)) (Wire, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open tcp: %w", err)
 	}
-	window := tcpWindow(limit)
+	window := TCPWindow(limit)
 	timeout := cfg.Timeout
 	if timeout <= 0 {
 		timeout = defaultTimeout

@@ -335,3 +335,23 @@ func TestTCPSweep(t *testing.T) {
 		t.Errorf("outcomes %v, want %v; local failures %+v", got, want, s.Stats())
 	}
 }
+
+// TestAPortServesEveryTargetAtOnce is what `doctor` says: the kernel lets attempts at different targets share a port.
+func TestAPortServesEveryTargetAtOnce(t *testing.T) {
+	if !inNamespace(t) {
+		return
+	}
+	sysctl(t, "net/ipv4/ip_local_port_range", "40000 40001")
+	nft(t, "input", "tcp dport 80 drop")
+	s := openTest(t, SweeperConfig{Timeout: 300 * time.Millisecond}, TCP(80))
+	space := testSpace(t, "198.18.0.0/22")
+	w, err := s.Start(t.Context(), Order{Space: space, Aims: []Aim{{TCP(80), space}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-w.Sent()
+	r, _ := w.Round()
+	if n := len(r.Passes[0].Unsent); n > 0 {
+		t.Errorf("%d of %d were not sent: %v", n, space.Len(), s.Stats().Protocols[TCP(80)].Local)
+	}
+}

@@ -4,7 +4,7 @@ import "testing"
 
 func TestTCPWindowLeavesDescriptorsToOthers(t *testing.T) {
 	for limit, want := range map[uint64]int{0: 1, 32: 1, 33: 1, 34: 2, 64: 32, 256: 224, 1024: 896, 20000: 16384, 1 << 40: 16384} {
-		if got := tcpWindow(limit); got != want {
+		if got := TCPWindow(limit); got != want {
 			t.Errorf("of %d files: %d, want %d", limit, got, want)
 		}
 	}

@@ -21,6 +21,10 @@ func (w *Sweep) arrive(kind protocolKind, a Arrival) bool {
 		}
 		w.credit(ref, a)
 	case Unreachable:
+		if err := w.ourError(i, &a); err != nil {
+			w.unsent(ref, err)
+			break
+		}
 		w.note(ref, a)
 	case Unsent:
 		w.unsent(ref, a.Err)
@@ -115,21 +119,34 @@ func (w *Sweep) note(ref attemptRef, a Arrival) {
 func (w *Sweep) unsent(ref attemptRef, err error) {
 	i := ref.service()
 	v := &w.table[i]
+	if v.decided() && v.outcome() == Unsent {
+		return // a second reason to say so
+	}
 	w.counts[w.aimOf(i)].failed(localReason(err))
-	if v.decided() || v.attempts() != ref.attempt()+1 {
+	if v.decided() {
 		return
 	}
-	if ref.attempt() > 0 {
+	if v.attempts() > 1 {
+		w.unmade[ref] = err
+	}
+	switch {
+	case v.attempts() != ref.attempt()+1: // a later one is under way
+	case ref.attempt() > 0:
 		w.silence(i)
-		return
+	default:
+		w.decide(i, Unsent)
 	}
-	w.decide(i, Unsent)
 }
 
-// silence decides a service that did not answer.
+// silence decides a service that did not answer. It is silent if we have done our part at one attempt at least.
 func (w *Sweep) silence(i int) {
 	if w.table[i].flags&flagNoticed != 0 {
 		w.decide(i, Unreachable)
+		return
+	}
+	if err := w.faultOfAll(i); err != nil {
+		w.counts[w.aimOf(i)].failed(localReason(err))
+		w.decide(i, Unsent)
 		return
 	}
 	w.decide(i, Timeout)

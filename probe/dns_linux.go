@@ -270,16 +270,35 @@ func (w *dnsWire) Queue() (full float64, dropped uint64) {
 	return full, dropped
 }
 
-// receiveQueue reads the share of a socket's receive buffer in use, and how many packets found it full: SO_MEMINFO.
+// Backlog reports whether the kernel still holds packets of ours.
+func (w *dnsWire) Backlog() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	held := false
+	for i := range w.sockets {
+		held = held || w.sockets[i].fd >= 0 && sendQueued(w.sockets[i].fd)
+	}
+	return held
+}
+
+// receiveQueue reads the share of a socket's receive buffer in use, and how many packets found it full.
 func receiveQueue(fd int) (full float64, dropped uint64) {
-	var mem [unix.SK_MEMINFO_VARS]uint32
-	size := uint32(unsafe.Sizeof(mem))
-	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_MEMINFO,
-		uintptr(unsafe.Pointer(&mem)), uintptr(unsafe.Pointer(&size)), 0)
-	if errno != 0 || mem[unix.SK_MEMINFO_RCVBUF] == 0 {
+	mem := memInfo(fd)
+	if mem[unix.SK_MEMINFO_RCVBUF] == 0 {
 		return 0, 0
 	}
 	return float64(mem[unix.SK_MEMINFO_RMEM_ALLOC]) / float64(mem[unix.SK_MEMINFO_RCVBUF]), uint64(mem[unix.SK_MEMINFO_DROPS])
+}
+
+// sendQueued reports whether packets of a socket have not left this host yet.
+func sendQueued(fd int) bool { return memInfo(fd)[unix.SK_MEMINFO_WMEM_ALLOC] > 0 }
+
+// memInfo is a socket's SO_MEMINFO; all zero where it cannot be read.
+func memInfo(fd int) (mem [unix.SK_MEMINFO_VARS]uint32) {
+	size := uint32(unsafe.Sizeof(mem))
+	_, _, _ = unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_MEMINFO,
+		uintptr(unsafe.Pointer(&mem)), uintptr(unsafe.Pointer(&size)), 0)
+	return mem
 }
 
 // Close releases the sockets and waits for the goroutine.

@@ -13,8 +13,9 @@ type icmpWire struct {
 	cfg  *SweeperConfig
 	sink func(Arrival)
 
-	mu     sync.RWMutex // guards what follows
-	v4, v6 *icmpSocket
+	mu      sync.RWMutex // guards what follows
+	v4, v6  *icmpSocket
+	discard discards // opened with a datagram socket of IPv6
 }
 
 func openICMP(cfg *SweeperConfig, sink func(Arrival)) (Wire, error) {
@@ -37,6 +38,9 @@ func (w *icmpWire) Need(v4, v6 bool) (err error) {
 	if v6 && w.v6 == nil {
 		if w.v6, err = openICMPSocket(w.cfg, true, w.sink); err != nil {
 			return err
+		}
+		if !w.v6.raw {
+			w.discard = openDiscards()
 		}
 	}
 	return nil
@@ -77,6 +81,26 @@ func (w *icmpWire) Queue() (full float64, dropped uint64) {
 	return full, dropped
 }
 
+// Backlog reports whether the kernel still holds packets of ours.
+func (w *icmpWire) Backlog() bool {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	held := false
+	for _, s := range []*icmpSocket{w.v4, w.v6} {
+		if s != nil {
+			_ = s.fd.Control(func(fd uintptr) { held = held || sendQueued(int(fd)) })
+		}
+	}
+	return held
+}
+
+// Unreported is how many IPv6 packets the kernel has discarded without telling the socket that sent them.
+func (w *icmpWire) Unreported() uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.discard.count()
+}
+
 func (w *icmpWire) Close() error {
 	_, dropped := w.Queue()
 	w.cfg.tally.dropped(dropped)
@@ -89,6 +113,8 @@ func (w *icmpWire) Close() error {
 		}
 	}
 	w.v4, w.v6 = nil, nil
+	w.discard.close()
+	w.discard = discards{}
 	return errors.Join(errs...)
 }
 

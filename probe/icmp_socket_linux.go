@@ -248,14 +248,14 @@ func (s *icmpSocket) receive() {
 		failures = 0
 		stamps.read(time.Now())
 		for i := range n {
-			s.deliver(in, i, &stamps)
+			b, oob, from, whole := in.message(i)
+			s.deliver(b, oob, from, whole, &stamps)
 		}
 	}
 }
 
-// deliver parses a message and hands in what it proves.
-func (s *icmpSocket) deliver(in *batch, i int, stamps *stampClock) {
-	b, oob, from, whole := in.message(i)
+// deliver parses a message, that came from an address and was received whole, and hands in what it proves.
+func (s *icmpSocket) deliver(b, oob []byte, from netip.Addr, whole bool, stamps *stampClock) {
 	if whole && s.raw && !s.v6 {
 		b, from, whole = inPacket(b)
 	}

@@ -2,14 +2,12 @@ package probe
 
 import (
 	"encoding/binary"
-	"net"
 	"net/netip"
 	"slices"
 	"testing"
 	"time"
 	"unsafe"
 
-	"golang.org/x/net/ipv4"
 	"golang.org/x/sys/unix"
 )
 
@@ -40,10 +38,6 @@ func errorControl(origin, kind, code uint8, from netip.Addr) []byte {
 	}
 	offender := unix.RawSockaddrInet6{Family: unix.AF_INET6, Addr: from.As16()}
 	return control(unix.IPPROTO_IPV6, unix.IPV6_RECVERR, append(bytesOf(&e), bytesOf(&offender)...), true)
-}
-
-func bytesOf[T any](v *T) []byte {
-	return slices.Clone(unsafe.Slice((*byte)(unsafe.Pointer(v)), unsafe.Sizeof(*v)))
 }
 
 // FuzzControl: the walk over control messages ends, stays within what was received, and finds what x/sys finds.
@@ -134,13 +128,9 @@ func FuzzMessage(f *testing.F) {
 		if n := 20; len(b) >= n+icmpHeaderLen && b[0]&0x0f == 5 {
 			b = append(slices.Clone(b[:n]), resum(slices.Clone(b[n:]))...)
 		}
-		m := &ipv4.Message{Buffers: [][]byte{b}, OOB: oob, N: len(b), NN: len(oob), Addr: &net.IPAddr{}}
-		if truncated {
-			m.Flags = unix.MSG_TRUNC
-		}
 		var stamps stampClock
 		stamps.read(time.Now())
-		s.deliver(m, &stamps)
+		s.deliver(b, oob, netip.Addr{}, !truncated, &stamps)
 		counted := s.cfg.tally.forgedPackets.Load() + s.cfg.tally.malformed.Load()
 		if uint64(len(*got))+counted > 1 {
 			t.Fatalf("%d arrivals, %d counted", len(*got), counted)

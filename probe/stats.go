@@ -75,13 +75,25 @@ func localReason(err error) string {
 		}
 		return fmt.Sprintf("errno %d", int(errno))
 	}
-	if errors.Is(err, errNoLeave) {
-		return "extra_per_24"
-	}
-	if errors.Is(err, errOverdue) {
-		return "overdue"
+	for _, r := range localReasons {
+		if errors.Is(err, r.err) {
+			return r.name
+		}
 	}
 	return "other"
+}
+
+// localReasons are the names of failures that are no errno.
+var localReasons = []struct {
+	err  error
+	name string
+}{
+	{errNoLeave, "extra_per_24"},
+	{errOverdue, "overdue"},
+	{errKept, "kept"},
+	{errOverflow, "overflow"},
+	{errLinkDown, "link down"},
+	{errCutOff, "cut off"},
 }
 
 // errOverdue is why a paced probe was not sent: we were too late for its plan.

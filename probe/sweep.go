@@ -44,6 +44,8 @@ type Sweep struct {
 	forgotten            int          // log entries whose late window is over
 	oldest               int          // the first log entry that is its service's first attempt and undecided
 	resent               map[attemptRef]resend
+	unmade               map[attemptRef]error // attempts that were not sent, of services asked more than once
+	ours                 ourSide
 	notices              map[uint32]notice
 	counts               []aimCount // per aim
 	undecided            int
@@ -70,7 +72,7 @@ func newSweep(s *Sweeper, id uint32, o Order, cancel context.CancelFunc) *Sweep 
 		origin:  now.Add(-time.Duration(now.Nanosecond()) % time.Millisecond),
 		base:    time.Now(),
 		sentAll: make(chan struct{}), done: make(chan struct{}), wake: make(chan struct{}, 1),
-		resent: map[attemptRef]resend{}, notices: map[uint32]notice{},
+		resent: map[attemptRef]resend{}, unmade: map[attemptRef]error{}, notices: map[uint32]notice{},
 		counts: make([]aimCount, len(o.Aims)), sending: true,
 	}
 	n := 0
@@ -89,6 +91,7 @@ func newSweep(s *Sweeper, id uint32, o Order, cancel context.CancelFunc) *Sweep 
 	if s.cfg.Clock.Scale() > 1 {
 		w.slack = slackStep
 	}
+	w.watchOurSide()
 	return w
 }
 
@@ -110,6 +113,7 @@ func (i *iterShots) advance() { i.next, i.more = i.pull() }
 // run sends, decides, and lingers for late replies until everything is over or ctx ends.
 func (w *Sweep) run(ctx context.Context) {
 	defer close(w.done)
+	defer w.ours.path.close()
 	defer w.sweeper.drop(w)
 	w.shots.open(w.plan)
 	defer w.shots.stop()
@@ -123,6 +127,7 @@ func (w *Sweep) run(ctx context.Context) {
 
 // step does what is due and sleeps until more is. It reports whether a probe is still undecided.
 func (w *Sweep) step(ctx context.Context) bool {
+	w.look()
 	w.expire(time.Since(w.base))
 	w.forget(time.Since(w.base) - w.sweeper.cfg.LateWindow)
 	sent, wait := w.sendDue(ctx)

@@ -1,6 +1,9 @@
 package probe
 
-import "net/netip"
+import (
+	"errors"
+	"net/netip"
+)
 
 // awaitedProbe yields the tickets still awaited from a target by a protocol until yield says no more.
 type awaitedProbe func(target netip.Addr, p Protocol, yield func(Ticket) bool)
@@ -17,6 +20,27 @@ type queued interface {
 	// Queue is the share, 0 to 1, of the receive buffer that is full, and the packets dropped so far because it was.
 	Queue() (full float64, dropped uint64)
 }
+
+// backlogged is a Wire whose packets may wait in this host after Send took them.
+type backlogged interface {
+	// Backlog reports whether any does.
+	Backlog() bool
+}
+
+// unreporting is a Wire some of whose sends fail without a word.
+type unreporting interface {
+	// Unreported is how many IPv6 packets, this wire's and others', have failed so.
+	Unreported() uint64
+}
+
+// hindsighted is a Wire that may learn only later that it did not send what it took.
+type hindsighted interface {
+	// Unsent is why an attempt that is still silent has not left this host; nil: it has, or nothing is known.
+	Unsent(t Ticket) error
+}
+
+// errKept is why an attempt has not left this host: our kernel kept it back.
+var errKept = errors.New("a firewall, queue or table of ours kept the packet back")
 
 // familiar is a Wire that opens its sockets by address family.
 type familiar interface {

@@ -17,8 +17,7 @@ import (
 // the kernel gives up, or until others need it and it has outlived the timeout. The kernel gives up, and then misses a
 // later SYN-ACK, after about the timeout, and not before its first retransmission at one second; see [tcpWire.prepare].
 //
-// The kernel does not tell of a SYN that our own firewall dropped: it looks like silence. The vantage's references, and the
-// other protocols' sends, show such a fault.
+// connect does not tell of a SYN that our own firewall, full queue or full neighbour table dropped; see [tcpConn.unsent].
 type tcpWire struct {
 	sink    func(Arrival)
 	timeout time.Duration
@@ -29,6 +28,7 @@ type tcpWire struct {
 	free     []int32 // slots of conns
 	byTicket map[Ticket]int32
 	ages     ageList
+	kept     map[Ticket]bool // attempts that gave up their slots and had not left
 	closed   bool
 }
 
@@ -54,7 +54,7 @@ func openTCP(cfg *SweeperConfig, sink func(Arrival)) (Wire, error) {
 	}
 	w := &tcpWire{
 		sink: sink, timeout: timeout,
-		conns: make([]tcpConn, window), byTicket: map[Ticket]int32{}, ages: newAgeList(window),
+		conns: make([]tcpConn, window), byTicket: map[Ticket]int32{}, kept: map[Ticket]bool{}, ages: newAgeList(window),
 	}
 	for i := range w.conns {
 		w.conns[i].fd = -1
@@ -110,8 +110,12 @@ func (w *tcpWire) connect(p Packet) (tcpConn, error) {
 	if err = w.prepare(fd, p.Target.Is4()); err == nil {
 		c := tcpConn{Packet: p, fd: fd, sent: time.Now()}
 		switch err = unix.Connect(fd, sa); err {
-		case nil, unix.EINPROGRESS:
+		case nil:
 			return c, nil
+		case unix.EINPROGRESS:
+			if err = congested(fd); err == nil {
+				return c, nil
+			}
 		case unix.ECONNREFUSED:
 			c.early = err
 			return c, nil
@@ -153,7 +157,7 @@ func (w *tcpWire) ready(events []unix.EpollEvent) {
 			arrivals = append(arrivals, a)
 		}
 		if over {
-			w.drop(e.Fd)
+			w.giveUp(e.Fd)
 		}
 	}
 	w.mu.Unlock()
@@ -165,15 +169,15 @@ func (w *tcpWire) ready(events []unix.EpollEvent) {
 // news is what the kernel has to say of an attempt, and whether nothing more can come. Its outcome is Timeout where the
 // kernel has nothing to say of the target.
 func (c *tcpConn) news(events uint32) (a Arrival, over bool) {
-	if c.early != nil {
-		return Arrival{Outcome: Refused}, true
-	}
 	for more := true; more; {
 		var n icmpNotice
 		var ok bool
 		if n, ok, more = nextError(c.fd); ok {
 			return n.arrival(), true
 		}
+	}
+	if c.early != nil {
+		return Arrival{Outcome: Refused}, true
 	}
 	errno, err := unix.GetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_ERROR)
 	if err != nil {
@@ -205,11 +209,55 @@ func handshakeRTT(fd int) time.Duration {
 	return time.Duration(info.Rtt) * time.Microsecond
 }
 
+// congested is ENOBUFS where the queue of our interface had no room for the SYN: then the congestion window is reduced
+// before anything was sent.
+func congested(fd int) error {
+	const reduced = 2 // TCP_CA_CWR: linux/tcp.h
+	info, err := unix.GetsockoptTCPInfo(fd, unix.SOL_TCP, unix.TCP_INFO)
+	if err == nil && info.Ca_state == reduced {
+		return unix.ENOBUFS
+	}
+	return nil
+}
+
+// unsent is errKept where the latest SYN of a silent attempt did not get past our own firewall, queue, routes and
+// neighbour table: the retransmission timer has run out, and yet no retransmission is on its way. That timer runs out
+// first after a second (RFC 6298), so that a shorter timeout takes such a fault for silence.
+func (c *tcpConn) unsent() error {
+	info, err := unix.GetsockoptTCPInfo(c.fd, unix.SOL_TCP, unix.TCP_INFO)
+	if err == nil && info.Retransmits > 0 && info.Retrans == 0 {
+		return errKept
+	}
+	return nil
+}
+
+// Unsent is why a silent attempt has not left this host, until it is forgotten.
+func (w *tcpWire) Unsent(t Ticket) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if slot, ok := w.byTicket[t]; ok {
+		return w.conns[slot].unsent()
+	}
+	if w.kept[t] {
+		return errKept
+	}
+	return nil
+}
+
+// giveUp frees the slot of an attempt of which nothing more can come, and keeps in mind what the sweeper may ask yet.
+func (w *tcpWire) giveUp(slot int32) {
+	if c := &w.conns[slot]; c.unsent() != nil {
+		w.kept[c.Ticket] = true
+	}
+	w.drop(slot)
+}
+
 // Forget closes the descriptors of attempts.
 func (w *tcpWire) Forget(tickets []Ticket) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, t := range tickets {
+		delete(w.kept, t)
 		if slot, ok := w.byTicket[t]; ok {
 			w.drop(slot)
 		}
@@ -246,7 +294,7 @@ func (w *tcpWire) makeRoom(n int) {
 		if !ok || now.Sub(w.conns[slot].sent) <= w.timeout {
 			return
 		}
-		w.drop(slot)
+		w.giveUp(slot)
 	}
 }
 

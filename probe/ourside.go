@@ -1,0 +1,190 @@
+package probe
+
+import (
+	"errors"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// ourSide is what a sweep knows of the faults of this host, which silence an attempt without a word: answers that found a
+// receive buffer of ours full, and an interface of ours that was down. The sweep's lock guards it, but for path.
+type ourSide struct {
+	path       *path // nil: what the kernel says of its interfaces and routes is not to be had
+	looked     time.Duration
+	dropped    [kindDNS + 1]uint64 // by wire, up to looked
+	unreported [kindDNS + 1]uint64
+	sentBy     [kindDNS + 1]time.Duration // whatever a wire took up to then has left this host
+	troubles   []trouble                  // by their ends
+}
+
+// trouble is a stretch of time in which answers may not have reached us, or packets may not have left us, and why.
+type trouble struct {
+	stretch
+	kind protocolKind // 0: every kind
+	why  error
+}
+
+// befalls reports whether a trouble may be why an attempt, sent then, was silent.
+func (t *trouble) befalls(kind protocolKind, target netip.Addr, sent, timeout time.Duration) bool {
+	if t.why == errKept {
+		return t.kind == kind && target.Is6() && t.from <= sent && sent <= t.to
+	}
+	return (t.kind == 0 || t.kind == kind) && t.from <= sent+timeout && sent <= t.to
+}
+
+var (
+	errOverflow = errors.New("our receive buffer was full while the answer was awaited")
+	errLinkDown = errors.New("our interface was down while the answer was awaited")
+	errCutOff   = errors.New("no router of ours answers, or none is known")
+)
+
+const (
+	lookEvery = time.Millisecond
+	// The kernel tells of a carrier that is gone up to a second late: net/core/link_watch.c.
+	linkDelay = time.Second
+	// Troubles as near to each other as this are one.
+	troubleGap = 100 * time.Millisecond
+)
+
+// watchOurSide begins to watch. It is called before anything is sent.
+func (w *Sweep) watchOurSide() {
+	if w.sweeper.cfg.OpenWire == nil {
+		var err error
+		if w.ours.path, err = openPath(w.samples()); err != nil {
+			w.sweeper.cfg.Log.Warn("the host's interfaces cannot be watched", "err", err)
+		}
+	}
+	w.ours.dropped, w.ours.unreported = w.lost()
+}
+
+// samples are a few of the targets, by which it can be told where the routes to all of them lead.
+func (w *Sweep) samples() []netip.Addr {
+	const most = 16
+	var samples []netip.Addr
+	for _, aim := range w.order.Aims {
+		n := aim.Targets.Len()
+		for i := 0; i < n; i += (n + most - 1) / most {
+			samples = append(samples, aim.Targets.Addr(i))
+		}
+	}
+	slices.SortFunc(samples, netip.Addr.Compare)
+	return slices.Compact(samples)
+}
+
+// lost is how many packets each wire's receive buffer has had no room for, and how many failed to be sent without a word.
+func (w *Sweep) lost() (dropped, unreported [kindDNS + 1]uint64) {
+	for kind, wire := range w.sweeper.wires {
+		if q, ok := wire.(queued); ok {
+			_, dropped[kind] = q.Queue()
+		}
+		if u, ok := wire.(unreporting); ok {
+			unreported[kind] = u.Unreported()
+		}
+	}
+	return dropped, unreported
+}
+
+// look notes what has befallen us since the last look. It comes before silence is judged.
+func (w *Sweep) look() {
+	now := time.Since(w.base)
+	if now-w.ours.looked < lookEvery {
+		return
+	}
+	dropped, unreported := w.lost()
+	down := w.ours.path.look()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	o := &w.ours
+	for kind, wire := range w.sweeper.wires {
+		if b, ok := wire.(backlogged); ok && !b.Backlog() {
+			o.sentBy[kind] = now
+		}
+	}
+	for kind := range dropped {
+		if dropped[kind] > o.dropped[kind] {
+			o.add(trouble{stretch{o.looked, now}, protocolKind(kind), errOverflow})
+		}
+		if unreported[kind] > o.unreported[kind] {
+			o.add(trouble{stretch{o.looked, now}, protocolKind(kind), errKept})
+		}
+	}
+	if down {
+		o.add(trouble{stretch{o.looked - linkDelay, now}, 0, errLinkDown})
+	}
+	o.looked, o.dropped, o.unreported = now, dropped, unreported
+}
+
+// add notes a trouble, or makes the latest of its kind last longer.
+func (o *ourSide) add(t trouble) {
+	for i := len(o.troubles) - 1; i >= 0; i-- {
+		if last := &o.troubles[i]; last.kind == t.kind && last.why == t.why {
+			if last.to+troubleGap < t.from {
+				break
+			}
+			last.to = t.to
+			return
+		}
+	}
+	o.troubles = append(o.troubles, t)
+}
+
+// fault is why the silence of an attempt may be our own doing; nil: it is the target's.
+func (w *Sweep) fault(ref attemptRef) error {
+	if err := w.unmade[ref]; err != nil {
+		return err
+	}
+	kind := w.protocol(ref.service()).kind
+	if wire, ok := w.sweeper.wires[kind].(hindsighted); ok {
+		if err := wire.Unsent(makeTicket(w.id, ref.service(), ref.attempt())); err != nil {
+			return err
+		}
+	}
+	// A queue that was never empty meanwhile may hold it still.
+	if _, ok := w.sweeper.wires[kind].(backlogged); ok && w.sentOf(ref) > w.ours.sentBy[kind] {
+		return errKept
+	}
+	target, sent := w.target(ref.service()), w.sentOf(ref)
+	for i := range w.ours.troubles {
+		if t := &w.ours.troubles[i]; t.befalls(kind, target, sent, w.sweeper.cfg.Timeout) {
+			return t.why
+		}
+	}
+	if w.ours.path.cutOff(target) {
+		return errCutOff
+	}
+	return nil
+}
+
+// faultOfAll is why the silence of a service says nothing of it: every single attempt may have been in vain for a fault
+// of ours.
+func (w *Sweep) faultOfAll(service int) (err error) {
+	for n := range w.table[service].attempts() {
+		if err = w.fault(refOf(service, n)); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+// ourError is what an ICMP error means that this very host has sent about a target elsewhere: our firewall, our routes or
+// a router of ours that is not there. An error about a neighbour that does not answer is no fault of ours.
+func (w *Sweep) ourError(service int, a *Arrival) error {
+	target := w.target(service)
+	if a.From == target || !w.ours.path.isLocal(a.From) {
+		return nil
+	}
+	hop, err := w.ours.path.hop(target)
+	if err == nil && (hop.local || !hop.router.IsValid() && a.noHost()) {
+		return nil
+	}
+	return errCutOff
+}
+
+// noHost reports whether an error says that a host does not answer on its own link.
+func (a *Arrival) noHost() bool {
+	if a.From.Is4() {
+		return a.Type == unreachable4 && a.Code == 1 // RFC 792
+	}
+	return a.Type == unreachable6 && a.Code == 3 // RFC 4443
+}

@@ -1,0 +1,282 @@
+package probe
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// path is the near end of the way to the targets: the routes of this host and the interfaces that they lead through, as
+// rtnetlink(7) tells of them. A nil path knows nothing.
+type path struct {
+	samples []netip.Addr
+	news    int // socket on which the kernel tells of interfaces
+	buf     []byte
+	links   map[int32]bool // that the routes to the samples lead through; whether each runs
+
+	mu   sync.Mutex // guards what follows
+	ask  int        // socket to ask the kernel on; -1: closed
+	answ []byte
+}
+
+// hop is where a route leads.
+type hop struct {
+	link   int32
+	local  bool       // to this very host
+	router netip.Addr // the next one; not valid: the address is on the link
+}
+
+// netlinkBuffer holds what the kernel says of one interface, statistics included.
+const netlinkBuffer = 32 << 10
+
+// openPath watches the way to the samples.
+func openPath(samples []netip.Addr) (*path, error) {
+	news, err := netlinkSocket(unix.RTMGRP_LINK)
+	if err != nil {
+		return nil, err
+	}
+	ask, err := netlinkSocket(0)
+	if err != nil {
+		_ = unix.Close(news)
+		return nil, err
+	}
+	p := &path{samples: samples, news: news, buf: make([]byte, netlinkBuffer), ask: ask, answ: make([]byte, netlinkBuffer)}
+	p.follow()
+	return p, nil
+}
+
+func netlinkSocket(groups uint32) (int, error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
+	if err != nil {
+		return -1, fmt.Errorf("open netlink socket: %w", err)
+	}
+	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: groups}); err != nil {
+		_ = unix.Close(fd)
+		return -1, fmt.Errorf("bind netlink socket: %w", err)
+	}
+	return fd, nil
+}
+
+func (p *path) close() {
+	if p == nil {
+		return
+	}
+	_ = unix.Close(p.news)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_ = unix.Close(p.ask)
+	p.ask = -1
+}
+
+// look reports whether an interface on the way is down, or was since the last look. Only one goroutine may look.
+func (p *path) look() (down bool) {
+	if p == nil {
+		return false
+	}
+	changed := false
+	for {
+		n, _, err := unix.Recvfrom(p.news, p.buf, unix.MSG_DONTWAIT)
+		if err == unix.EINTR {
+			continue
+		}
+		if err == unix.ENOBUFS {
+			changed, down = true, true // who knows what was missed
+			continue
+		}
+		if err != nil {
+			break
+		}
+		changed = true
+		for link, runs := range linkNews(p.buf[:n]) {
+			if ran, ours := p.links[link]; ours {
+				p.links[link] = runs
+				down = down || ran != runs
+			}
+		}
+	}
+	if changed {
+		p.follow()
+	}
+	for _, runs := range p.links {
+		down = down || !runs
+	}
+	return down
+}
+
+// follow finds out which interfaces the routes lead through now. Where there is no route at all, the old ones stay.
+func (p *path) follow() {
+	links := map[int32]bool{}
+	for _, a := range p.samples {
+		if h, err := p.hop(a); err == nil && !h.local {
+			links[h.link] = false
+		}
+	}
+	if len(links) == 0 {
+		return
+	}
+	for link := range links {
+		links[link] = p.runs(link)
+	}
+	p.links = links
+}
+
+// linkNews yields the interfaces of RTM_NEWLINK and RTM_DELLINK messages, and whether each runs. It stops at what it
+// cannot read.
+func linkNews(b []byte) func(yield func(link int32, runs bool) bool) {
+	return func(yield func(int32, bool) bool) {
+		messages, err := syscall.ParseNetlinkMessage(b)
+		if err != nil {
+			return
+		}
+		for _, m := range messages {
+			kind := m.Header.Type
+			if kind != unix.RTM_NEWLINK && kind != unix.RTM_DELLINK || len(m.Data) < unix.SizeofIfInfomsg {
+				continue
+			}
+			info := (*unix.IfInfomsg)(unsafe.Pointer(&m.Data[0]))
+			const running = unix.IFF_UP | unix.IFF_RUNNING
+			if !yield(info.Index, kind == unix.RTM_NEWLINK && info.Flags&running == running) {
+				return
+			}
+		}
+	}
+}
+
+// isLocal reports whether an address is this host's own.
+func (p *path) isLocal(a netip.Addr) bool {
+	h, err := p.hop(a)
+	return err == nil && h.local
+}
+
+// cutOff reports whether there is no route to a target now, or only one by a router that does not answer.
+func (p *path) cutOff(target netip.Addr) bool {
+	h, err := p.hop(target)
+	if err != nil {
+		return errors.Is(err, unix.ENETUNREACH) || errors.Is(err, unix.EHOSTUNREACH)
+	}
+	return h.router.IsValid() && p.neighbour(h.link, h.router)&(unix.NUD_INCOMPLETE|unix.NUD_FAILED) != 0
+}
+
+// neighbour asks for the state of a neighbour; 0: unknown.
+func (p *path) neighbour(link int32, a netip.Addr) (state uint16) {
+	m := unix.NdMsg{Family: familyOf(a), Ifindex: link}
+	_ = p.request(unix.RTM_GETNEIGH, append(bytesOf(&m), addressAttr(unix.NDA_DST, a)...), func(b []byte) error {
+		messages, err := syscall.ParseNetlinkMessage(b)
+		if err == nil && len(messages) > 0 && messages[0].Header.Type == unix.RTM_NEWNEIGH && len(messages[0].Data) >= unix.SizeofNdMsg {
+			state = (*unix.NdMsg)(unsafe.Pointer(&messages[0].Data[0])).State
+		}
+		return err
+	})
+	return state
+}
+
+func familyOf(a netip.Addr) uint8 {
+	if a.Is4() {
+		return unix.AF_INET
+	}
+	return unix.AF_INET6
+}
+
+// addressAttr is an attribute that holds an address.
+func addressAttr(kind uint16, a netip.Addr) []byte {
+	b := a.AsSlice()
+	attr := unix.RtAttr{Len: uint16(unix.SizeofRtAttr + len(b)), Type: kind}
+	return append(bytesOf(&attr), b...)
+}
+
+// hop asks for the route to an address. An error is the kernel's: there is none.
+func (p *path) hop(a netip.Addr) (hop, error) {
+	m := unix.RtMsg{Family: familyOf(a), Dst_len: uint8(a.BitLen())}
+	body := append(bytesOf(&m), addressAttr(unix.RTA_DST, a)...)
+	var h hop
+	err := p.request(unix.RTM_GETROUTE, body, func(b []byte) (err error) {
+		h, err = readRoute(b)
+		return err
+	})
+	return h, err
+}
+
+// readRoute reads the answer to RTM_GETROUTE.
+func readRoute(b []byte) (h hop, err error) {
+	messages, err := syscall.ParseNetlinkMessage(b)
+	if err != nil || len(messages) == 0 {
+		return h, fmt.Errorf("read route: %d bytes are no netlink message: %w", len(b), unix.EBADMSG)
+	}
+	m := &messages[0]
+	if err := netlinkError(m); err != nil {
+		return h, fmt.Errorf("look route up: %w", err)
+	}
+	if m.Header.Type != unix.RTM_NEWROUTE || len(m.Data) < unix.SizeofRtMsg {
+		return h, fmt.Errorf("read route: a message of type %d: %w", m.Header.Type, unix.EBADMSG)
+	}
+	h.local = (*unix.RtMsg)(unsafe.Pointer(&m.Data[0])).Type == unix.RTN_LOCAL
+	attrs, err := syscall.ParseNetlinkRouteAttr(m)
+	if err != nil {
+		return h, fmt.Errorf("read route: %w", err)
+	}
+	for _, a := range attrs {
+		switch {
+		case a.Attr.Type == unix.RTA_OIF && len(a.Value) >= 4:
+			h.link = *(*int32)(unsafe.Pointer(&a.Value[0]))
+		case a.Attr.Type == unix.RTA_GATEWAY:
+			h.router, _ = netip.AddrFromSlice(a.Value)
+		case a.Attr.Type == unix.RTA_VIA && len(a.Value) > 2: // a family, and an address of that
+			h.router, _ = netip.AddrFromSlice(a.Value[2:])
+		}
+	}
+	return h, nil
+}
+
+// netlinkError is the error that a message carries, if it is one.
+func netlinkError(m *syscall.NetlinkMessage) error {
+	if m.Header.Type != unix.NLMSG_ERROR {
+		return nil
+	}
+	if len(m.Data) < 4 {
+		return unix.EBADMSG
+	}
+	if errno := *(*int32)(unsafe.Pointer(&m.Data[0])); errno < 0 {
+		return unix.Errno(-errno)
+	}
+	return unix.EBADMSG
+}
+
+// runs asks whether an interface is up and has a carrier.
+func (p *path) runs(link int32) (runs bool) {
+	info := unix.IfInfomsg{Index: link}
+	_ = p.request(unix.RTM_GETLINK, bytesOf(&info), func(b []byte) error {
+		for l, r := range linkNews(b) {
+			runs = l == link && r
+		}
+		return nil
+	})
+	return runs
+}
+
+// request asks the kernel, which has answered when the sending returns.
+func (p *path) request(kind uint16, body []byte, read func(b []byte) error) error {
+	if p == nil {
+		return unix.ENOSYS
+	}
+	h := unix.NlMsghdr{Len: uint32(unix.SizeofNlMsghdr + len(body)), Type: kind, Flags: unix.NLM_F_REQUEST}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := unix.Sendto(p.ask, append(bytesOf(&h), body...), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return fmt.Errorf("ask netlink: %w", err)
+	}
+	n, _, err := unix.Recvfrom(p.ask, p.answ, unix.MSG_DONTWAIT)
+	if err != nil {
+		return fmt.Errorf("read netlink: %w", err)
+	}
+	return read(p.answ[:n])
+}
+
+// bytesOf is a copy of a struct of the kernel's.
+func bytesOf[T any](v *T) []byte {
+	return append([]byte(nil), unsafe.Slice((*byte)(unsafe.Pointer(v)), unsafe.Sizeof(*v))...)
+}

@@ -1,0 +1,24 @@
+//go:build !linux
+
+package probe
+
+import (
+	"errors"
+	"net/netip"
+)
+
+// path knows nothing of this system's interfaces and routes.
+type path struct{}
+
+type hop struct {
+	local  bool
+	router netip.Addr
+}
+
+func openPath([]netip.Addr) (*path, error) { return nil, nil }
+
+func (*path) close()                      {}
+func (*path) look() bool                  { return false }
+func (*path) cutOff(netip.Addr) bool      { return false }
+func (*path) isLocal(netip.Addr) bool     { return false }
+func (*path) hop(netip.Addr) (hop, error) { return hop{}, errors.ErrUnsupported }

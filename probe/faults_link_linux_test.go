@@ -1,0 +1,99 @@
+package probe
+
+import (
+	"net"
+	"testing"
+	"time"
+
+	"golang.org/x/net/ipv4"
+)
+
+// answerEcho answers echo requests of IPv4 in the kernel's place, after a delay.
+func (f *far) answerEcho(t *testing.T, delay time.Duration) {
+	t.Helper()
+	f.do(func() { sysctl(t, "net/ipv4/icmp_echo_ignore_all", "1") })
+	f.hear(t, func(c *ipv4.PacketConn, request []byte, from, target net.IP) {
+		reply := append([]byte(nil), request...)
+		reply[0] = echoReply4
+		time.AfterFunc(delay, func() { _, _ = c.WriteTo(resum(reply), &ipv4.ControlMessage{Src: target}, &net.IPAddr{IP: from}) })
+	})
+}
+
+// hear calls a function with every echo request of IPv4 that comes to the far namespace.
+func (f *far) hear(t *testing.T, heard func(c *ipv4.PacketConn, request []byte, from, target net.IP)) {
+	t.Helper()
+	conn := f.packetConn(t, "ip4:icmp", "0.0.0.0")
+	c := ipv4.NewPacketConn(conn)
+	if err := c.SetControlMessage(ipv4.FlagDst, true); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		b := make([]byte, largestMessage)
+		for {
+			n, cm, from, err := c.ReadFrom(b)
+			if err != nil {
+				return
+			}
+			if n >= icmpHeaderLen && b[0] == echoRequest4 && cm != nil {
+				heard(c, b[:n], from.(*net.IPAddr).IP, cm.Dst)
+			}
+		}
+	}()
+}
+
+// TestOurInterfaceDown takes the interface down in the middle of a sweep whose answers take a while: some are on their way
+// when it goes. It stays down, comes back at once, or only loses its carrier, which no send fails of.
+func TestOurInterfaceDown(t *testing.T) {
+	if !inNamespace(t) {
+		return
+	}
+	f := openFar(t)
+	f.accept(t, 80)
+	f.answerEcho(t, 300*time.Millisecond)
+	f.resolve(t, 300*time.Millisecond)
+	for _, fault := range []struct {
+		name string
+		make func()
+		mend func()
+	}{
+		{"down and up", func() { command(t, "ip link set near0 down"); connectNear(t) }, func() {}},
+		{"no carrier", func() { f.command(t, "ip link set far0 down") }, func() { f.command(t, "ip link set far0 up") }},
+		{"down for good", func() { command(t, "ip link set near0 down") }, func() { connectNear(t) }},
+	} {
+		sweepers := openFaulty(t, SweeperConfig{Timeout: 1500 * time.Millisecond, Rate: 600})
+		sweeps := startFaulty(t, sweepers, 0, routed4)
+		halfSent(t, sweeps)
+		fault.make()
+		all := blameless(t, sweeps)
+		wantSome(t, all, Reply)
+		delete(all, "tcp/80") // which sends again when the interface is back
+		wantSome(t, all, Unsent)
+		if t.Failed() {
+			t.Fatalf("so it was with the interface %s", fault.name)
+		}
+		fault.mend()
+	}
+}
+
+// TestOurInterfaceIsMended sweeps before and after a fault: what is silent then is silent, and no fault of ours.
+func TestOurInterfaceIsMended(t *testing.T) {
+	if !inNamespace(t) {
+		return
+	}
+	f := openAlive(t)
+	f.nft(t, "input", "ip daddr 198.18.8.0/28 drop")
+	sweepers := openFaulty(t, SweeperConfig{Timeout: 500 * time.Millisecond})
+	for range 2 {
+		for i, w := range startFaulty(t, sweepers, 0, "198.18.8.0/27") {
+			<-w.Sent()
+			r, _ := w.Round()
+			for _, pass := range r.Passes {
+				if got := outcomes(pass); got[Timeout] != 16 || got[Reply] != 16 {
+					t.Errorf("sweep %d, %s: %v", i, pass.Protocol, got)
+				}
+			}
+		}
+		command(t, "ip link set near0 down")
+		connectNear(t)
+	}
+}

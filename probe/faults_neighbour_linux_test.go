@@ -1,0 +1,88 @@
+package probe
+
+import (
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// quickNeighbours has the kernel ask for a neighbour once only, and not for a second thrice.
+func quickNeighbours(t *testing.T) {
+	t.Helper()
+	for _, family := range []string{"ipv4", "ipv6"} {
+		sysctl(t, "net/"+family+"/neigh/near0/mcast_solicit", "1")
+		sysctl(t, "net/"+family+"/neigh/near0/retrans_time_ms", "200")
+	}
+}
+
+// TestOurRouterIsGone routes a space by way of a router that is not there: our own kernel says so of every target, and that
+// is nothing that a target has said.
+func TestOurRouterIsGone(t *testing.T) {
+	if !inNamespace(t) {
+		return
+	}
+	openAlive(t)
+	quickNeighbours(t)
+	command(t, "ip route replace 198.18.8.0/21 via 198.19.0.99")
+	command(t, "ip -6 route replace fd00:198:19::/64 via fd00:198:20::99")
+	sweepers := openFaulty(t, SweeperConfig{Timeout: 1500 * time.Millisecond})
+	wantSome(t, blameless(t, startFaulty(t, sweepers, 0, "198.18.8.0/26", "fd00:198:19::/122")), Unsent)
+}
+
+// TestANeighbourIsGone: of a target on our own link our kernel's error says that it does not answer.
+func TestANeighbourIsGone(t *testing.T) {
+	if !inNamespace(t) {
+		return
+	}
+	openAlive(t)
+	quickNeighbours(t)
+	sweepers := openFaulty(t, SweeperConfig{Timeout: 1500 * time.Millisecond})
+	for i, w := range startFaulty(t, sweepers, 0, "198.19.0.96/30", "fd00:198:20::60/126", onLink4) {
+		<-w.Sent()
+		r, _ := w.Round()
+		for _, pass := range r.Passes {
+			if got := outcomes(pass); got[Unreachable] != 8 || got[Reply] != 256 {
+				t.Errorf("sweep %d, %s: %v", i, pass.Protocol, got)
+			}
+		}
+	}
+}
+
+// TestOurNeighbourTableIsFull fills the kernel's table of neighbours with some that are not there.
+func TestOurNeighbourTableIsFull(t *testing.T) {
+	if !inNamespace(t) {
+		return
+	}
+	openAlive(t)
+	quickNeighbours(t)
+	sysctl(t, "net/ipv4/neigh/near0/mcast_solicit", "20") // so that the table stays full for the while
+	sweepers := openFaulty(t, SweeperConfig{Timeout: 1500 * time.Millisecond})
+	command(t, "ip route replace 198.19.64.0/18 dev near0")
+	full := false
+	for i := 0; i < 1<<14 && !full; i += 64 { // net.ipv4.neigh.default.gc_thresh3 of them are enough
+		full = sendToNobody(t, i)
+	}
+	if !full {
+		skipUnlessCI(t, "the kernel's table of neighbours holds more than 16,384")
+	}
+	wantSome(t, blameless(t, startFaulty(t, sweepers, 0, onLink4)), Unsent)
+}
+
+// sendToNobody sends to 64 neighbours that are not there, and reports whether the table had room for them.
+func sendToNobody(t *testing.T, first int) (full bool) {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if err := reportErrors(fd, true); err != nil { // else the kernel hides ENOBUFS
+		t.Fatal(err)
+	}
+	for i := first; i < first+64; i++ {
+		to := &unix.SockaddrInet4{Port: 9, Addr: [4]byte{198, 19, byte(64 + i>>8), byte(i)}}
+		full = full || unix.Sendto(fd, []byte{0}, 0, to) == unix.ENOBUFS
+	}
+	return full
+}

@@ -11,6 +11,7 @@ import (
 
 // TestOurFirewall drops on output, from the middle of a sweep on, what goes to every other address.
 func TestOurFirewall(t *testing.T) {
+	t.Parallel() // it is a process of its own, and waits most of the time
 	if !inNamespace(t) {
 		return
 	}
@@ -34,6 +35,7 @@ func TestOurFirewall(t *testing.T) {
 
 // TestOurFullQueue has the interface's queue overflow: it holds some 40 packets, and 100 a second leave.
 func TestOurFullQueue(t *testing.T) {
+	t.Parallel() // it is a process of its own, and waits most of the time
 	if !inNamespace(t) {
 		return
 	}
@@ -73,6 +75,7 @@ func shrink(t *testing.T, s *Sweeper, option int) {
 // TestOurTinySendBuffer has the interface hold our packets back for longer than any timeout, so that a send buffer of a
 // packet or two stays full. The sweep must not wait for it.
 func TestOurTinySendBuffer(t *testing.T) {
+	t.Parallel() // it is a process of its own, and waits most of the time
 	if !inNamespace(t) {
 		return
 	}
@@ -87,6 +90,7 @@ func TestOurTinySendBuffer(t *testing.T) {
 
 // TestOurTinyReceiveBuffer has batches of answers find room for a packet or two.
 func TestOurTinyReceiveBuffer(t *testing.T) {
+	t.Parallel() // it is a process of its own, and waits most of the time
 	if !inNamespace(t) {
 		return
 	}
@@ -104,6 +108,7 @@ func TestOurTinyReceiveBuffer(t *testing.T) {
 
 // TestOurFewFiles leaves a process 64 descriptors, with thrice as many connections to be tried that nobody answers.
 func TestOurFewFiles(t *testing.T) {
+	t.Parallel() // it is a process of its own, and waits most of the time
 	if !inNamespace(t) {
 		return
 	}

@@ -44,6 +44,7 @@ func (f *far) hear(t *testing.T, heard func(c *ipv4.PacketConn, request []byte, 
 // TestOurInterfaceDown takes the interface down in the middle of a sweep whose answers take a while: some are on their way
 // when it goes. It stays down, comes back at once, or only loses its carrier, which no send fails of.
 func TestOurInterfaceDown(t *testing.T) {
+	t.Parallel() // it is a process of its own, and waits most of the time
 	if !inNamespace(t) {
 		return
 	}
@@ -77,6 +78,7 @@ func TestOurInterfaceDown(t *testing.T) {
 
 // TestOurInterfaceIsMended sweeps before and after a fault: what is silent then is silent, and no fault of ours.
 func TestOurInterfaceIsMended(t *testing.T) {
+	t.Parallel() // it is a process of its own, and waits most of the time
 	if !inNamespace(t) {
 		return
 	}

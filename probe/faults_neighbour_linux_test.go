@@ -19,6 +19,7 @@ func quickNeighbours(t *testing.T) {
 // TestOurRouterIsGone routes a space by way of a router that is not there: our own kernel says so of every target, and that
 // is nothing that a target has said.
 func TestOurRouterIsGone(t *testing.T) {
+	t.Parallel() // it is a process of its own, and waits most of the time
 	if !inNamespace(t) {
 		return
 	}
@@ -32,6 +33,7 @@ func TestOurRouterIsGone(t *testing.T) {
 
 // TestANeighbourIsGone: of a target on our own link our kernel's error says that it does not answer.
 func TestANeighbourIsGone(t *testing.T) {
+	t.Parallel() // it is a process of its own, and waits most of the time
 	if !inNamespace(t) {
 		return
 	}
@@ -51,6 +53,7 @@ func TestANeighbourIsGone(t *testing.T) {
 
 // TestOurNeighbourTableIsFull fills the kernel's table of neighbours with some that are not there.
 func TestOurNeighbourTableIsFull(t *testing.T) {
+	t.Parallel() // it is a process of its own, and waits most of the time
 	if !inNamespace(t) {
 		return
 	}

@@ -97,17 +97,13 @@ func (l *limits) extra(now time.Time, target netip.Addr, p Protocol) (ok bool, w
 	if l.per24 == 0 {
 		return true, 0
 	}
-	size, rate := planGroupBits, l.per24
-	if !target.Is4() {
-		size = IPv6GroupBits
-	}
+	rate := l.per24
 	if !p.IsICMP() {
 		rate = extraStreams
 	}
-	block, _ := target.Prefix(size) // size fits the family
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	key := extraKey{block, p.IsICMP()}
+	key := extraKey{groupOf(target), p.IsICMP()}
 	b := l.extras[key]
 	if b == nil {
 		fresh := newBucket(rate, extraBurst, now)
@@ -118,4 +114,14 @@ func (l *limits) extra(now time.Time, target netip.Addr, p Protocol) (ok bool, w
 		return true, 0
 	}
 	return false, b.wait(now)
+}
+
+// groupOf is the /24, or the /48, of an address.
+func groupOf(a netip.Addr) netip.Prefix {
+	size := planGroupBits
+	if !a.Is4() {
+		size = IPv6GroupBits
+	}
+	group, _ := a.Prefix(size) // size fits the family
+	return group
 }

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"sync"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -22,7 +23,18 @@ type path struct {
 	mu   sync.Mutex // guards what follows
 	ask  int        // socket to ask the kernel on; -1: closed
 	answ []byte
+
+	cuts map[netip.Prefix]cut // guarded by the sweep's lock
 }
+
+// cut is what was found out of a /24 (IPv6: /48), and when.
+type cut struct {
+	at  time.Time
+	off bool
+}
+
+// cutAge is how long an answer to cutOff stands for all of a /24: of a million silent addresses not each is asked for.
+const cutAge = 100 * time.Millisecond
 
 // hop is where a route leads.
 type hop struct {
@@ -45,7 +57,7 @@ func openPath(samples []netip.Addr) (*path, error) {
 		_ = unix.Close(news)
 		return nil, err
 	}
-	p := &path{samples: samples, news: news, buf: make([]byte, netlinkBuffer), ask: ask, answ: make([]byte, netlinkBuffer)}
+	p := &path{samples: samples, news: news, buf: make([]byte, netlinkBuffer), ask: ask, answ: make([]byte, netlinkBuffer), cuts: map[netip.Prefix]cut{}}
 	p.follow()
 	return p, nil
 }
@@ -153,8 +165,22 @@ func (p *path) isLocal(a netip.Addr) bool {
 	return err == nil && h.local
 }
 
-// cutOff reports whether there is no route to a target now, or only one by a router that does not answer.
+// cutOff reports whether there is no route to a target now, or only one by a router that does not answer. Where it is so
+// is asked for by address; where it is not, what was found of the target's /24 a moment ago holds.
 func (p *path) cutOff(target netip.Addr) bool {
+	if p == nil {
+		return false
+	}
+	group, now := groupOf(target), time.Now()
+	if c, ok := p.cuts[group]; ok && !c.off && now.Sub(c.at) < cutAge {
+		return false
+	}
+	off := p.isCutOff(target)
+	p.cuts[group] = cut{now, off}
+	return off
+}
+
+func (p *path) isCutOff(target netip.Addr) bool {
 	h, err := p.hop(target)
 	if err != nil {
 		return errors.Is(err, unix.ENETUNREACH) || errors.Is(err, unix.EHOSTUNREACH)

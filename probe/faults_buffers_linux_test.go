@@ -17,7 +17,7 @@ func TestOurFirewall(t *testing.T) {
 	}
 	openAlive(t)
 	for _, retries := range []int{0, 1} {
-		sweepers := openFaulty(t, SweeperConfig{Timeout: 1500 * time.Millisecond, Retries: retries, Rate: 1000})
+		sweepers := openFaulty(t, SweeperConfig{Timeout: 2 * time.Second, Retries: retries, Rate: 1000})
 		sweeps := startFaulty(t, sweepers, 0, "198.18.8.0/25", "fd00:198:19::/121")
 		halfSent(t, sweeps)
 		nft(t, "output", "ip daddr & 0.0.0.1 == 0.0.0.1 drop", "ip6 daddr & ::1 == ::1 drop")
@@ -41,7 +41,7 @@ func TestOurFullQueue(t *testing.T) {
 	}
 	openAlive(t)
 	command(t, "tc qdisc replace dev near0 root tbf rate 64kbit burst 2000 limit 3000")
-	sweepers := openFaulty(t, SweeperConfig{Timeout: 1500 * time.Millisecond})
+	sweepers := openFaulty(t, SweeperConfig{Timeout: 2 * time.Second})
 	all := blameless(t, startFaulty(t, sweepers, 0, "198.18.8.0/26", "fd00:198:19::/122"))
 	wantSome(t, all, Unsent)
 	command(t, "tc qdisc del dev near0 root")
@@ -81,7 +81,7 @@ func TestOurTinySendBuffer(t *testing.T) {
 	}
 	openAlive(t)
 	command(t, "tc qdisc replace dev near0 root tbf rate 8bit burst 2000 limit 1000000")
-	sweepers := openFaulty(t, SweeperConfig{Timeout: 1200 * time.Millisecond})
+	sweepers := openFaulty(t, SweeperConfig{Timeout: 2 * time.Second})
 	for _, s := range sweepers {
 		shrink(t, s, unix.SO_SNDBUF)
 	}
@@ -95,15 +95,13 @@ func TestOurTinyReceiveBuffer(t *testing.T) {
 		return
 	}
 	openAlive(t)
-	sweepers := openFaulty(t, SweeperConfig{Timeout: 500 * time.Millisecond})
+	sweepers := openFaulty(t, SweeperConfig{Timeout: 2 * time.Second})
 	for _, s := range sweepers {
 		shrink(t, s, unix.SO_RCVBUF)
 	}
 	all := blameless(t, startFaulty(t, sweepers, 0, "198.18.8.0/22"))
 	wantSome(t, all, Reply)
-	t.Log(all, sweepers[0].Stats())
-	all = blameless(t, startFaulty(t, sweepers, 10*time.Millisecond, "198.18.8.0/22"))
-	t.Log(all, sweepers[0].Stats())
+	blameless(t, startFaulty(t, sweepers, 10*time.Millisecond, "198.18.8.0/22"))
 }
 
 // TestOurFewFiles leaves a process 64 descriptors, with thrice as many connections to be tried that nobody answers.

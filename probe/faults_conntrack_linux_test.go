@@ -28,7 +28,7 @@ func TestOurConntrackTableIsFull(t *testing.T) {
 		t.Skipf("nf_conntrack_max is %d: too many to fill it, %v", most, err)
 	}
 	nft(t, "output", "ct state new counter") // so that the namespace tracks connections
-	sweepers := openFaulty(t, SweeperConfig{Timeout: 1500 * time.Millisecond})
+	sweepers := openFaulty(t, SweeperConfig{Timeout: 2 * time.Second})
 	fillConntrack(t, most+64)
 	all := blameless(t, startFaulty(t, sweepers, 0, "198.18.8.0/25"))
 	wantSome(t, all, Unsent)

@@ -27,7 +27,7 @@ func TestOurRouterIsGone(t *testing.T) {
 	quickNeighbours(t)
 	command(t, "ip route replace 198.18.8.0/21 via 198.19.0.99")
 	command(t, "ip -6 route replace fd00:198:19::/64 via fd00:198:20::99")
-	sweepers := openFaulty(t, SweeperConfig{Timeout: 1500 * time.Millisecond})
+	sweepers := openFaulty(t, SweeperConfig{Timeout: 2 * time.Second})
 	wantSome(t, blameless(t, startFaulty(t, sweepers, 0, "198.18.8.0/26", "fd00:198:19::/122")), Unsent)
 }
 
@@ -39,7 +39,7 @@ func TestANeighbourIsGone(t *testing.T) {
 	}
 	openAlive(t)
 	quickNeighbours(t)
-	sweepers := openFaulty(t, SweeperConfig{Timeout: 1500 * time.Millisecond})
+	sweepers := openFaulty(t, SweeperConfig{Timeout: 2 * time.Second})
 	for i, w := range startFaulty(t, sweepers, 0, "198.19.0.96/30", "fd00:198:20::60/126", onLink4) {
 		<-w.Sent()
 		r, _ := w.Round()
@@ -60,7 +60,7 @@ func TestOurNeighbourTableIsFull(t *testing.T) {
 	openAlive(t)
 	quickNeighbours(t)
 	sysctl(t, "net/ipv4/neigh/near0/mcast_solicit", "20") // so that the table stays full for the while
-	sweepers := openFaulty(t, SweeperConfig{Timeout: 1500 * time.Millisecond})
+	sweepers := openFaulty(t, SweeperConfig{Timeout: 2 * time.Second})
 	command(t, "ip route replace 198.19.64.0/18 dev near0")
 	full := false
 	for i := 0; i < 1<<14 && !full; i += 64 { // net.ipv4.neigh.default.gc_thresh3 of them are enough

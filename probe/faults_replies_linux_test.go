@@ -68,9 +68,8 @@ func TestForgedAndMangledReplies(t *testing.T) {
 	f := openFar(t)
 	f.accept(t, 80)
 	f.forge(t, 10)
-	f.nft(t, "output", "icmp type echo-reply ip saddr 198.18.8.0/28 drop") // these are silent, their forgers too
 	for _, buffer := range []string{"large", "tiny"} {
-		sweepers := openFaulty(t, SweeperConfig{Timeout: 500 * time.Millisecond})
+		sweepers := openFaulty(t, SweeperConfig{Timeout: 2 * time.Second})
 		if buffer == "tiny" {
 			for _, s := range sweepers {
 				shrink(t, s, unix.SO_RCVBUF)
@@ -169,7 +168,11 @@ func TestRepliesFiveSecondsLate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	time.AfterFunc(delay-time.Second/2, func() { f.command(t, "nft delete table inet f") }) // the SYN of the fifth second gets through
+	opened := make(chan struct{})
+	time.AfterFunc(delay-time.Second/2, func() { // so that the SYN of the fifth second gets through
+		defer close(opened)
+		f.command(t, "nft delete table inet f")
+	})
 	for i, w := range sweeps {
 		<-w.Done()
 		r, _ := w.Round()
@@ -179,6 +182,7 @@ func TestRepliesFiveSecondsLate(t *testing.T) {
 			}
 		}
 	}
+	<-opened
 	<-slow.Sent()
 	r, _ := slow.Round()
 	if got := outcomes(r.Passes[0]); got[Refused] != 64 {

@@ -52,12 +52,7 @@ func TestPath(t *testing.T) {
 			t.Errorf("after %q: down is %t", step.line, got)
 		}
 		if step.line == "ip link set near0 up" {
-			p.look() // the carrier is told of apart
-			for range 100 {
-				if !p.look() {
-					break
-				}
-			}
+			eventually(t, "its carrier is back", func() bool { return !p.look() })
 		}
 	}
 }

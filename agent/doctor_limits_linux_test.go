@@ -16,7 +16,7 @@ import (
 
 // inNetwork puts the test's goroutine, for good, into a network namespace of its own with no way out, and runs commands
 // in there.
-func inNetwork(t *testing.T, lines ...string) {
+func inNetwork(t testing.TB, lines ...string) {
 	t.Helper()
 	runtime.LockOSThread() // never unlocked: the thread ends with the test
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {

@@ -5,15 +5,24 @@ import (
 	"time"
 )
 
-// sendTries is how often a packet is offered to buffers of ours that are full, a millisecond apart, then two, four ...
-const sendTries = 6
+// How often a packet is offered to buffers of ours that are full, a millisecond apart, then two, four ...: a paced one for
+// 31 ms, for it must not be late; an unpaced one for two seconds, because on a busy machine the kernel's own threads, which
+// empty a device's queue, wait for a processor for longer than that.
+const (
+	sendTries      = 6
+	floodSendTries = 12
+)
 
 // dispatch hands a batch to its wire, asks again while our own buffers are full, and takes back what was not sent.
 func (w *Sweep) dispatch(ctx context.Context, kind protocolKind) {
 	packets, refs := w.packets[kind], w.refs[kind]
+	tries := sendTries
+	if w.flood != nil {
+		tries = floodSendTries
+	}
 	for try := 0; ; try++ {
 		w.hand(kind, packets, refs)
-		last := w.jammed || try+1 == sendTries || ctx.Err() != nil
+		last := w.jammed || try+1 == tries || ctx.Err() != nil
 		packets, refs = w.failures(packets, refs, last)
 		if len(packets) == 0 {
 			w.jammed = last && try > 0

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -98,6 +99,26 @@ func TestReceiveDropsAreAskedAgain(t *testing.T) {
 		r := finalRound(t, startSweep(t, s, icmpOrder(t, 0, "198.18.0.0/24")))
 		if got := lives(r, 0); got != 40 {
 			t.Errorf("%d of 40 found", got)
+		}
+	})
+}
+
+// TestUnpacedSweepWaitsForFullBuffers: a busy machine may not empty our own queue for a second; nothing goes unsent.
+func TestUnpacedSweepWaitsForFullBuffers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		s, _ := openFake(t, SweeperConfig{}, func(Packet, int) ([]news, error) {
+			if since := time.Since(begin); since > 5*time.Millisecond && since < time.Second {
+				return nil, syscall.ENOBUFS
+			}
+			return []news{{time.Millisecond, Arrival{Outcome: Reply}}}, nil
+		})
+		defer s.Close()
+		w := startSweep(t, s, icmpOrder(t, 0, "198.18.0.0/22"))
+		<-w.Sent()
+		r, _ := w.Round()
+		if got := lives(r, 0); got != 1024 || time.Since(begin) < time.Second {
+			t.Errorf("%d of 1024 found, %d unsent, after %s", got, len(r.Passes[0].Unsent), time.Since(begin))
 		}
 	})
 }

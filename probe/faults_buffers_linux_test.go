@@ -42,7 +42,8 @@ func TestOurFullQueue(t *testing.T) {
 	openAlive(t)
 	command(t, "tc qdisc replace dev near0 root tbf rate 64kbit burst 2000 limit 3000")
 	sweepers := openFaulty(t, SweeperConfig{Timeout: 2 * time.Second})
-	all := blameless(t, startFaulty(t, sweepers, 0, "198.18.8.0/26", "fd00:198:19::/122"))
+	// Paced, for an unpaced sweep waits until there is room.
+	all := blameless(t, startFaulty(t, sweepers, time.Second/2, "198.18.8.0/26", "fd00:198:19::/122"))
 	wantSome(t, all, Unsent)
 	command(t, "tc qdisc del dev near0 root")
 	all = blameless(t, startFaulty(t, sweepers, 0, "198.18.8.0/26", "fd00:198:19::/122"))

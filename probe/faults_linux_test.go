@@ -75,6 +75,17 @@ func wantSome(t *testing.T, all map[string]map[Outcome]int, o Outcome) {
 	}
 }
 
+// wantAny fails the test where nothing at all has that outcome: then the fault did not strike.
+func wantAny(t *testing.T, all map[string]map[Outcome]int, o Outcome) {
+	t.Helper()
+	for _, got := range all {
+		if got[o] > 0 {
+			return
+		}
+	}
+	t.Errorf("nothing is %s: %v", o, all)
+}
+
 // openAlive is a far namespace in which every address answers by every protocol.
 func openAlive(t *testing.T) *far {
 	t.Helper()

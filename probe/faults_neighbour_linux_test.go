@@ -33,7 +33,7 @@ func TestOurRouterIsGone(t *testing.T) {
 
 // TestANeighbourIsGone: of a target on our own link our kernel's error says that it does not answer.
 func TestANeighbourIsGone(t *testing.T) {
-	t.Parallel() // it is a process of its own, and waits most of the time
+	// Not beside others: all namespaces share the kernel's table of neighbours.
 	if !inNamespace(t) {
 		return
 	}
@@ -44,7 +44,8 @@ func TestANeighbourIsGone(t *testing.T) {
 		<-w.Sent()
 		r, _ := w.Round()
 		for _, pass := range r.Passes {
-			if got := outcomes(pass); got[Unreachable] != 8 || got[Reply] != 256 {
+			// The kernel limits the ICMP errors that it sends, in all namespaces together: some may be missing.
+			if got := outcomes(pass); got[Unreachable] == 0 || got[Unreachable]+got[Timeout] != 8 || got[Reply] != 256 {
 				t.Errorf("sweep %d, %s: %v", i, pass.Protocol, got)
 			}
 		}
@@ -53,7 +54,7 @@ func TestANeighbourIsGone(t *testing.T) {
 
 // TestOurNeighbourTableIsFull fills the kernel's table of neighbours with some that are not there.
 func TestOurNeighbourTableIsFull(t *testing.T) {
-	t.Parallel() // it is a process of its own, and waits most of the time
+	// Not beside others: all namespaces share the kernel's table of neighbours.
 	if !inNamespace(t) {
 		return
 	}
@@ -69,7 +70,7 @@ func TestOurNeighbourTableIsFull(t *testing.T) {
 	if !full {
 		skipUnlessCI(t, "the kernel's table of neighbours holds more than 16,384")
 	}
-	wantSome(t, blameless(t, startFaulty(t, sweepers, 0, onLink4)), Unsent)
+	wantAny(t, blameless(t, startFaulty(t, sweepers, 0, onLink4)), Unsent) // as soon as there is room, others are sent
 }
 
 // sendToNobody sends to 64 neighbours that are not there, and reports whether the table had room for them.

@@ -54,8 +54,13 @@ func keepsToItsWord(t *testing.T, n int, round time.Duration) {
 		}
 	}
 	h := watch(t, lab.NewSimulation(m, seed), cadence, int64(at-m.Start), nil)
+	missed := 0 // of drops: the smallest one is found almost surely, which is 99 times in 100
 	for i := range m.Events {
-		if e := &m.Events[i]; !found(h, e) {
+		e := &m.Events[i]
+		if found(h, e) {
+			continue
+		}
+		if missed++; e.Effect == lab.Darkens || missed > asked/20 {
 			t.Errorf("event %d, of effect %d and share %.2f, from %v to %v is not found", i, e.Effect, e.Share, e.From, e.To)
 		}
 	}

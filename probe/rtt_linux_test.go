@@ -185,7 +185,7 @@ func step(ctx context.Context) {
 	by := int64(3600)
 	tick := time.NewTicker(250 * time.Millisecond)
 	defer tick.Stop()
-	for by > 0 || ctx.Err() == nil {
+	for ctx.Err() == nil || by < 0 {
 		<-tick.C
 		var now unix.Timeval
 		if err := unix.Gettimeofday(&now); err != nil {

@@ -19,6 +19,9 @@ type Commit struct {
 	Findings outage.Findings
 	Detector []byte        // the detector's snapshot; nil: as before
 	Cursor   probe.Instant // everything seen before this has been judged; 0: as before
+
+	Notices     [][]byte // to be delivered by every channel, in order
+	NoticeState []byte   // of whoever decides what is told; nil: as before
 }
 
 // Commit writes c. When it returns nil, c is on the disk and survives a power loss. When it returns an error, nothing of c
@@ -51,6 +54,9 @@ func (s *Store) commit(tx *bolt.Tx, c *Commit, from mark) error {
 		return err
 	}
 	if err := putFindings(tx, &c.Findings, &h); err != nil {
+		return err
+	}
+	if err := putNotices(tx, c); err != nil {
 		return err
 	}
 	if c.Detector != nil {

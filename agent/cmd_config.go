@@ -92,10 +92,10 @@ func (c *Config) show(w io.Writer) error {
 		fmt.Fprintf(out, "\n[[notify]]\n")
 		eachField(reflect.ValueOf(&c.Notify[i]).Elem(), func(name string, v reflect.Value) {
 			value := literal(v)
-			if name == "url" && v.String() != "" {
+			if name == "url" {
 				value = hidden
 			}
-			if v.String() != "" {
+			if !v.IsZero() {
 				fmt.Fprintf(out, "%s = %s\t# %s\n", name, value, c.Origin(fmt.Sprintf("notify[%d].%s", i, name)))
 			}
 		})

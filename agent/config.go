@@ -22,8 +22,9 @@ type Config struct {
 	// Warnings are for the user's eyes: none keeps brownout from running.
 	Warnings []string `toml:"-"`
 
-	file    string            // the file that was read; "": none
-	origins map[string]Origin // where each key's value came from; none: the default
+	file        string            // the file that was read; "": none
+	credentials string            // where systemd puts secrets; "": nowhere
+	origins     map[string]Origin // where each key's value came from; none: the default
 }
 
 // SpaceConfig names the addresses to probe.
@@ -76,9 +77,16 @@ type LogConfig struct {
 
 // NotifyConfig is a place that transitions are delivered to.
 type NotifyConfig struct {
-	Type    string `toml:"type"` // webhook, alertmanager or shoutrrr
-	URL     string `toml:"url"`
-	URLFile string `toml:"url_file"` // a file that holds the URL, relative to the configuration file
+	Type       string `toml:"type"` // webhook, alertmanager or shoutrrr
+	Name       string `toml:"name"` // of what it has delivered, in the store; "": the type
+	URL        string `toml:"url"`
+	URLFile    string `toml:"url_file"`    // a file that holds the URL, relative to the configuration file, or credential:NAME
+	SecretFile string `toml:"secret_file"` // the same of the key that signs a webhook's requests
+	Quiet      string `toml:"quiet"`       // hours in which only a total outage is told
+	QuietTotal bool   `toml:"quiet_total"` // in which not even that is
+	Blocks     bool   `toml:"blocks"`      // whether the blocks' outages are told of beside the space's
+	Title      string `toml:"title"`       // templates
+	Text       string `toml:"text"`
 }
 
 // DefaultConfig is what a key that nothing sets has. The rates are those of ISI's Internet surveys: 256 echo requests

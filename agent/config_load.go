@@ -33,6 +33,7 @@ func LoadConfig(src Sources) (*Config, error) {
 	if src.Defaults != nil {
 		src.Defaults(c)
 	}
+	c.credentials = variable(src.Environ, "CREDENTIALS_DIRECTORY")
 	file, err := findConfig(src)
 	if err != nil {
 		return nil, err

@@ -250,7 +250,7 @@ func TestExampleIsComplete(t *testing.T) {
 		t.Errorf("the unedited example would probe somebody: %v", err)
 	}
 	_, notify, _ := strings.Cut(string(data), "# [[notify]]\n")
-	notify = "[[notify]]\n" + strings.ReplaceAll(notify, "# ", "")
+	notify = "[[notify]]\n" + strings.ReplaceAll("\n"+notify, "\n# ", "\n")
 	if _, err := LoadConfig(Sources{Path: writeConfig(t, notify)}); err != nil {
 		t.Errorf("the example's notify: %v", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"brownout/agent/notify"
 	"brownout/agent/schedule"
 	"brownout/probe"
 	"brownout/probe/outage"
@@ -30,9 +31,14 @@ type engine struct {
 	Core      time.Duration
 	// ExtraPer24 is the sweeper's allowance for core passes and confirmations; 0: no cap.
 	ExtraPer24 float64
-	Watch      func(engineView) // called after every look; nil: nobody watches
-	Notify     func(outage.Findings)
+	Watch      func(engineView)         // called after every look; nil: nobody watches
+	Notify     func(outage.Findings)    // called after every commit; nil: nobody is told
+	Tell       func([]*notify.Notice)   // called after a commit that has some; nil: nobody is told
+	Began      func(late time.Duration) // called when a full round begins; nil: nobody is told
+	Sealed     func(*probe.Round)       // called after a full round was committed as final; nil: nobody is told
 
+	planner   *notify.Planner
+	notices   []*notify.Notice // since the last commit
 	detector  *outage.Detector
 	schedule  schedule.Schedule
 	under     []*underWay
@@ -107,6 +113,9 @@ func (e *engine) run(ctx context.Context) error {
 func (e *engine) resume(ctx context.Context) error {
 	e.schedule = schedule.Schedule{Round: e.Round.Milliseconds(), Core: e.Core.Milliseconds()}
 	e.detector = outage.New(outage.Config{BlockBits: e.BlockBits})
+	if err := e.resumePlanner(); err != nil {
+		return fmt.Errorf("resume: %w", err)
+	}
 	learned, err := e.Store.Learned(e.BlockBits)
 	if err != nil {
 		return fmt.Errorf("resume: %w", err)
@@ -134,7 +143,11 @@ func (e *engine) resume(ctx context.Context) error {
 			e.under = append(e.under, &underWay{cancel: func() {}, round: r, end: r.End, final: true})
 		}
 	}
-	return e.await(ctx, cursor)
+	if err := e.await(ctx, cursor); err != nil {
+		return err
+	}
+	e.missed(cursor, probe.InstantOf(e.Clock.Now()))
+	return nil
 }
 
 // await lets the clock pass what has been judged: no round may begin before it.
@@ -182,6 +195,7 @@ func (e *engine) look(ctx context.Context) error {
 		e.schedule.Ask()
 	}
 	e.keep(f)
+	e.plan(now)
 	if e.Watch != nil {
 		view.Judged, view.Blocks, view.Findings = f.Judged, e.detector.Blocks(), f
 		e.Watch(view)
@@ -233,4 +247,5 @@ func (e *engine) keep(f outage.Findings) {
 	e.found.Changes = append(e.found.Changes, f.Changes...)
 	e.found.Outages = append(e.found.Outages, f.Outages...)
 	e.found.Summaries = append(e.found.Summaries, f.Summaries...)
+	e.hear(f.Outages)
 }

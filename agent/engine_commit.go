@@ -10,7 +10,7 @@ import (
 
 // commitIfDue commits on every transition, when a round is final, and every minute.
 func (e *engine) commitIfDue(now probe.Instant) error {
-	due := len(e.found.Changes)+len(e.found.Outages) > 0 || now >= e.committed.Add(commitEvery)
+	due := len(e.found.Changes)+len(e.found.Outages) > 0 || e.planner.Dirty() || now >= e.committed.Add(commitEvery)
 	for _, u := range e.under {
 		due = due || u.final
 	}
@@ -26,7 +26,10 @@ func (e *engine) commit(cursor probe.Instant) error {
 	if err != nil {
 		return err
 	}
-	c := store.Commit{Findings: e.found, Detector: snapshot, Cursor: cursor}
+	c := store.Commit{Findings: e.found, Detector: snapshot, Cursor: cursor, NoticeState: e.planner.State()}
+	if c.Notices, err = encodeNotices(e.notices); err != nil {
+		return err
+	}
 	var rest []*underWay
 	for _, u := range e.under {
 		if u.final {
@@ -45,6 +48,7 @@ func (e *engine) commit(cursor probe.Instant) error {
 		return err
 	}
 	e.under = rest
+	e.published(c.Sealed)
 	for i := range e.found.Outages {
 		e.tell(&e.found.Outages[i])
 	}
@@ -106,5 +110,6 @@ func (e *engine) stop() error {
 		end = max(end, u.round.Last()+1)
 	}
 	e.keep(e.detector.Advance(end))
+	e.plan(probe.InstantOf(e.Clock.Now()))
 	return e.commit(e.detector.Cursor())
 }

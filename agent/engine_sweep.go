@@ -61,9 +61,14 @@ func closed(c <-chan struct{}) bool {
 
 func (e *engine) start(ctx context.Context, due schedule.Due) error {
 	if due.Missed > 0 {
-		e.Log.Warn("a round could not start in time; the time between is unknown", "missed", time.Duration(due.Missed)*time.Millisecond)
+		missed := time.Duration(due.Missed) * time.Millisecond
+		e.Log.Warn("a round could not start in time; the time between is unknown", "missed", missed)
+		e.planner.Late(missed, probe.InstantOf(e.Clock.Now()))
 	}
 	if due.Full {
+		if e.Began != nil {
+			e.Began(time.Duration(due.Late) * time.Millisecond)
+		}
 		var aims []probe.Aim
 		for _, p := range e.Protocols {
 			aims = append(aims, probe.Aim{Protocol: p, Targets: e.Space})

@@ -17,6 +17,7 @@ type Schedule struct {
 type Due struct {
 	Full, Core, Confirm bool
 	Missed              int64 // milliseconds by which a full round comes too late: they become a gap
+	Late                int64 // milliseconds from when a full round was due until now
 }
 
 // Ask makes a confirmation due.
@@ -29,7 +30,10 @@ func (s *Schedule) Due(now probe.Instant) Due {
 	if now >= s.next {
 		due.Full = true
 		late := int64(now - s.next)
-		if s.next != 0 && late >= s.Round {
+		if s.next != 0 {
+			due.Late = late
+		}
+		if due.Late >= s.Round {
 			due.Missed = late
 		}
 		s.next = following(s.next, now, s.Round)

@@ -1,0 +1,157 @@
+package agent
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"brownout/agent/notify"
+	"brownout/probe"
+)
+
+// Self is what the agent observes of itself. Counters are since its start.
+type Self struct {
+	Rounds         uint64         `json:"rounds"`      // full rounds, committed
+	LastRound      probe.Instant  `json:"last_round"`  // when the latest of them was committed; 0: none was
+	RoundsLate     uint64         `json:"rounds_late"` // that began more than a second after they were due
+	Lateness       float64        `json:"lateness_s"`  // of the latest round's beginning
+	MostLate       float64        `json:"most_late_s"` // of any
+	Unsent         uint64         `json:"unsent"`      // probes of full rounds that this machine failed to send
+	Goroutines     int            `json:"goroutines"`  //
+	HeapBytes      uint64         `json:"heap_bytes"`  // in use
+	ResidentBytes  uint64         `json:"rss_bytes"`   // 0: not known here
+	Descriptors    int            `json:"descriptors"` // open; 0: not known here
+	Reloads        uint64         `json:"reloads"`     // of the configuration
+	ReloadsFailed  uint64         `json:"reloads_failed"`
+	ConfigInEffect bool           `json:"config_in_effect"` // whether the latest configuration read is the one in effect
+	Channels       []notify.Stats `json:"channels"`
+}
+
+// selfObserver collects it.
+type selfObserver struct {
+	delivery atomic.Pointer[notify.Deliverer]
+
+	mu sync.Mutex // guards what follows
+	is Self
+	ok bool // the latest reload failed not
+}
+
+// follow makes it observe an engine that is about to run.
+func (s *selfObserver) follow(e *engine) {
+	e.Sealed = func(r *probe.Round) { s.sealed(e, r) }
+	e.Began = s.began
+	e.Tell = func([]*notify.Notice) { s.wake() }
+}
+
+// lateLimit is what a round may begin late by and still be in time: the engine looks every second.
+const lateLimit = 2 * time.Second
+
+func (s *selfObserver) began(late time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.is.Lateness = late.Seconds()
+	s.is.MostLate = max(s.is.MostLate, late.Seconds())
+	if late > lateLimit {
+		s.is.RoundsLate++
+	}
+}
+
+func (s *selfObserver) sealed(e *engine, r *probe.Round) {
+	unsent := 0
+	for i := range r.Passes {
+		unsent += len(r.Passes[i].Unsent)
+	}
+	s.mu.Lock()
+	s.is.Rounds++
+	s.is.Unsent += uint64(unsent)
+	s.is.LastRound = probe.InstantOf(time.Now())
+	s.mu.Unlock()
+	if b := e.detector.Blocks(); len(b) > 0 {
+		roundDone(fmt.Sprintf("%v; %d of %v expected addresses answer", b[0].State, b[0].Observed, b[0].Expected))
+	}
+}
+
+func (s *selfObserver) reloaded(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.is.Reloads++
+	s.ok = err == nil
+	if err != nil {
+		s.is.ReloadsFailed++
+	}
+}
+
+// wake says that there is something to deliver.
+func (s *selfObserver) wake() {
+	if d := s.delivery.Load(); d != nil {
+		d.Wake()
+	}
+}
+
+// Self is how things are now.
+func (s *selfObserver) Self() Self {
+	s.mu.Lock()
+	out := s.is
+	out.ConfigInEffect = s.ok || out.Reloads == 0
+	s.mu.Unlock()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	out.Goroutines, out.HeapBytes = runtime.NumGoroutine(), m.HeapInuse
+	out.ResidentBytes, out.Descriptors = residentBytes(), openDescriptors()
+	if d := s.delivery.Load(); d != nil {
+		out.Channels = d.Stats()
+	}
+	return out
+}
+
+// residentBytes reads proc(5)'s statm.
+func residentBytes() uint64 {
+	b, err := os.ReadFile("/proc/self/statm")
+	fields := strings.Fields(string(b))
+	if err != nil || len(fields) < 2 {
+		return 0
+	}
+	pages, _ := strconv.ParseUint(fields[1], 10, 64) // the kernel's numbers parse
+	return pages * uint64(os.Getpagesize())
+}
+
+func openDescriptors() int {
+	d, err := os.Open("/proc/self/fd")
+	if err != nil {
+		return 0
+	}
+	defer d.Close()
+	names, _ := d.Readdirnames(-1)
+	return max(0, len(names)-1) // less this one
+}
+
+// socketOnly answers what only the store's owner may see, which is who can connect to the Unix socket: profiles, and what
+// the agent observes of itself. Elsewhere h answers, and knows nothing of it.
+func socketOnly(s *selfObserver, h http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("GET /debug/self", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(s.Self()) // who went away needs no answer
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		at, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+		if ok && at.Network() == "unix" && strings.HasPrefix(r.URL.Path, "/debug/") {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}

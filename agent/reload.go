@@ -1,0 +1,153 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"reflect"
+
+	"golang.org/x/net/netutil"
+
+	"brownout/agent/notify"
+	"brownout/probe"
+	"brownout/store"
+)
+
+// change is a configuration that is about to take effect, with all that could fail done.
+type change struct {
+	cfg      *Config
+	engine   *engine // nil: the one that measures goes on
+	close    func()
+	channels []notify.Channel
+	listener net.Listener // nil: the one that is served stays, or there is none
+}
+
+// apply takes up the first configuration.
+func (r *runner) apply(cfg *Config) error {
+	next, err := r.prepareFor(cfg)
+	if err != nil {
+		return err
+	}
+	r.take(next)
+	return nil
+}
+
+// prepare reads the configuration and makes ready what it changes. An error leaves all as it was.
+func (r *runner) prepare() (*change, error) {
+	cfg, err := r.read()
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case cfg.Store.Path != r.cfg.Store.Path:
+		return nil, fmt.Errorf("store.path was %s and is %s now: that takes a restart", r.cfg.Store.Path, cfg.Store.Path)
+	case cfg.Space.BlockBits != r.cfg.Space.BlockBits:
+		return nil, fmt.Errorf("space.block_bits was %d and is %d now: the store was judged by the former", r.cfg.Space.BlockBits, cfg.Space.BlockBits)
+	}
+	return r.prepareFor(cfg)
+}
+
+func (r *runner) prepareFor(cfg *Config) (next *change, err error) {
+	next = &change{cfg: cfg}
+	defer func() {
+		if err != nil {
+			next.discard()
+		}
+	}()
+	state, err := r.store.NoticeState()
+	if err != nil {
+		return nil, err
+	}
+	active, err := notify.Active(state)
+	if err != nil {
+		return nil, err
+	}
+	if next.channels, err = cfg.channels(active); err != nil {
+		return nil, err
+	}
+	if cfg.HTTP.Listen != "" && (r.cfg == nil || cfg.HTTP.Listen != r.cfg.HTTP.Listen) {
+		if next.listener, err = listen(cfg.HTTP.Listen); err != nil {
+			return nil, err
+		}
+	}
+	if r.cfg == nil || measuresOtherwise(r.cfg, cfg) {
+		next.engine, next.close, err = cfg.engineOn(&probe.Clock{}, r.store, r.log, seams{})
+	}
+	return next, err
+}
+
+// discard closes what was made ready and is not wanted.
+func (c *change) discard() {
+	if c.listener != nil {
+		c.listener.Close()
+	}
+	if c.close != nil {
+		c.close()
+	}
+}
+
+// measuresOtherwise reports whether a configuration takes another engine.
+func measuresOtherwise(was, is *Config) bool {
+	return was.Targets.String() != is.Targets.String() || !reflect.DeepEqual(was.Probe, is.Probe) || !reflect.DeepEqual(was.Vantage, is.Vantage)
+}
+
+// maxConnections bounds what strangers can make us hold. Requests beyond wait for one to end; the socket has its own.
+const maxConnections = 256
+
+func listen(at string) (net.Listener, error) {
+	l, err := net.Listen("tcp", at)
+	if err != nil {
+		return nil, hint(fmt.Errorf("serve the API: %w", err), `set http.listen to another address, or to "" for the Unix socket alone`)
+	}
+	return netutil.LimitListener(l, maxConnections), nil
+}
+
+// take makes a configuration the one in effect. The engine that measured before has ended, where there is another.
+func (r *runner) take(next *change) {
+	was := r.cfg
+	r.cfg = next.cfg
+	for _, w := range next.cfg.Warnings {
+		r.warn("%s", w)
+	}
+	if next.engine != nil {
+		if r.close != nil {
+			r.close()
+		}
+		r.engine, r.close = next.engine, next.close
+		r.live.follow(r.engine)
+		r.self.follow(r.engine)
+	}
+	r.takeListener(was, next)
+	r.takeChannels(next.channels)
+	_ = r.level.UnmarshalText([]byte(next.cfg.Log.Level)) // the configuration was checked
+	if was != nil {
+		r.log.Info("reloaded", "measured_anew", next.engine != nil, "space", next.cfg.Targets.String(), "channels", len(next.channels))
+	}
+}
+
+func (r *runner) takeListener(was *Config, next *change) {
+	if r.tcp != nil && was.HTTP.Listen != next.cfg.HTTP.Listen {
+		r.tcp.stop()
+		r.tcp = nil
+	}
+	if next.listener != nil {
+		r.tcp = r.serve(next.listener, r.handler())
+		r.log.Info("answering", "http", next.listener.Addr().String())
+	}
+}
+
+// takeChannels delivers by other channels from now on. What waits, waits in the store.
+func (r *runner) takeChannels(channels []notify.Channel) {
+	if r.delivery != nil {
+		r.delivery.Close()
+	}
+	d, err := notify.Deliver(r.store, channels, r.log)
+	if err != nil {
+		if !errors.Is(err, store.ErrClosed) {
+			r.log.Error("nobody is told of anything", "error", err)
+		}
+		return
+	}
+	r.delivery = d
+	r.self.delivery.Store(d)
+}

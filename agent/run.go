@@ -1,0 +1,211 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"brownout/agent/notify"
+	"brownout/agent/web"
+	"brownout/probe"
+	"brownout/store"
+)
+
+// runner is an agent that runs: what outlives a change of its configuration, and what the configuration in effect made.
+// Its goroutine alone touches its fields; others ask it by [runner.Reload].
+type runner struct {
+	read    func() (*Config, error) // the configuration, as it now stands
+	warn    func(format string, args ...any)
+	store   *store.Store
+	log     *slog.Logger
+	level   *slog.LevelVar
+	live    *liveAgent
+	self    *selfObserver
+	reloads chan chan error // whoever asks for one, and waits for its outcome
+	over    chan struct{}   // closed when nobody reloads any more
+
+	cfg      *Config
+	engine   *engine
+	close    func() // the engine's sockets
+	delivery *notify.Deliverer
+	tcp      *server // nil: only the socket is served
+}
+
+// run is the agent: it measures until ctx ends.
+func (a *app) run(ctx context.Context, read func() (*Config, error)) error {
+	cfg, err := read()
+	if err != nil {
+		return err
+	}
+	log, level := newLogger(a.stderr, cfg.Log)
+	s, err := openStore(cfg.Store.Path, log)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	r := &runner{
+		read: read, warn: a.talk.warn, store: s, log: log, level: level, self: &selfObserver{}, reloads: make(chan chan error), over: make(chan struct{}),
+		live: &liveAgent{started: probe.InstantOf(time.Now())},
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer r.stop()
+	if err := r.apply(cfg); err != nil {
+		return err
+	}
+	socket, err := web.ListenSocket(cfg.Store.Path)
+	if err != nil {
+		return err
+	}
+	served := r.serve(socket, socketOnly(r.self, r.handler()))
+	defer served.stop()
+	defer onHangup(ctx, func() { _ = r.Reload() })() // it was logged
+	log.Info("measuring", "space", cfg.Targets.String(), "addresses", cfg.Targets.Len(), "round", cfg.Probe.Round.String(), "store", cfg.Store.Path)
+	return r.loop(ctx)
+}
+
+func openStore(path string, log *slog.Logger) (*store.Store, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("make the state directory: %w", err)
+	}
+	s, aside, err := store.OpenOrReplace(path, store.Options{Version: readBuildInfo().Version, Log: log})
+	if err == nil && aside != "" {
+		log.Error("the store was damaged and has been set aside; measuring goes on with a new one, and learning begins anew", "aside", aside, "store", path)
+	}
+	return s, err
+}
+
+// loop measures until ctx ends, and takes up a new configuration when asked to.
+func (r *runner) loop(ctx context.Context) error {
+	defer tellSystemd("STOPPING=1")
+	defer close(r.over)
+	for {
+		measuring, stop := context.WithCancel(ctx)
+		ended := make(chan error, 1)
+		e := r.engine
+		go func() { ended <- e.run(measuring) }()
+		tellSystemd("READY=1\n" + watchdogPeriod(e.Round))
+		next, asked, err := r.untilChanged(ended)
+		stop()
+		if next == nil {
+			return err
+		}
+		err = <-ended // it stored how far it got, for the next to go on from
+		if err == nil {
+			r.take(next)
+		}
+		asked <- err
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// untilChanged waits for the engine's end, or for a configuration that it must be replaced for. What can change while it
+// runs, changes.
+func (r *runner) untilChanged(ended <-chan error) (next *change, asked chan<- error, err error) {
+	for {
+		select {
+		case err := <-ended:
+			return nil, nil, err
+		case asked := <-r.reloads:
+			tellSystemd(reloading())
+			next, err := r.prepare()
+			r.self.reloaded(err)
+			switch {
+			case err != nil:
+				r.log.Error("the configuration was not reloaded and stays as it was", "error", err)
+			case next.engine != nil:
+				return next, asked, nil
+			default:
+				r.take(next)
+			}
+			tellSystemd("READY=1")
+			asked <- err
+		}
+	}
+}
+
+// Reload makes the agent read its configuration again, and waits until it is in effect. An error says why the old one
+// stays.
+func (r *runner) Reload() error {
+	done := make(chan error, 1)
+	select {
+	case r.reloads <- done:
+		return <-done
+	case <-r.over:
+		return errors.New("the agent is stopping")
+	}
+}
+
+// onHangup calls f at every SIGHUP, until the function that it returns is called.
+func onHangup(ctx context.Context, f func()) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	signals, done := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(signals, syscall.SIGHUP)
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-signals:
+				f()
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(signals)
+		cancel()
+		<-done
+	}
+}
+
+// stop ends all but the store.
+func (r *runner) stop() {
+	if r.delivery != nil {
+		r.delivery.Close()
+	}
+	if r.tcp != nil {
+		r.tcp.stop()
+	}
+	if r.close != nil {
+		r.close()
+	}
+}
+
+// server answers on a listener until it is stopped.
+type server struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+func (r *runner) serve(l net.Listener, h http.Handler) *server {
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &server{cancel, make(chan struct{})}
+	go func() {
+		defer close(s.done)
+		if err := web.Serve(ctx, h, r.log, l); err != nil {
+			r.log.Error("questions are answered no more; measuring goes on", "error", err)
+		}
+	}()
+	return s
+}
+
+func (s *server) stop() {
+	s.cancel()
+	<-s.done
+}
+
+// handler is the API.
+func (r *runner) handler() http.Handler {
+	return web.Handler(r.store, web.Options{Live: r.live.agent, Ready: r.live.ready, Log: r.log})
+}

@@ -41,34 +41,44 @@ type runner struct {
 
 // run is the agent: it measures until ctx ends.
 func (a *app) run(ctx context.Context, read func() (*Config, error)) error {
-	cfg, err := read()
+	r, err := a.newRunner(read)
 	if err != nil {
 		return err
+	}
+	defer r.stop()
+	return r.run(ctx)
+}
+
+// newRunner opens all that an agent needs. Whoever calls it stops it.
+func (a *app) newRunner(read func() (*Config, error)) (*runner, error) {
+	cfg, err := read()
+	if err != nil {
+		return nil, err
 	}
 	log, level := newLogger(a.stderr, cfg.Log)
 	s, err := openStore(cfg.Store.Path, log)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer s.Close()
 	r := &runner{
-		read: read, warn: a.talk.warn, store: s, log: log, level: level, self: &selfObserver{}, reloads: make(chan chan error), over: make(chan struct{}),
-		live: &liveAgent{started: probe.InstantOf(time.Now())},
+		read: read, warn: a.talk.warn, store: s, log: log, level: level, self: &selfObserver{},
+		reloads: make(chan chan error), over: make(chan struct{}), live: &liveAgent{started: probe.InstantOf(time.Now())},
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer r.stop()
-	if err := r.apply(cfg); err != nil {
-		return err
+	if err = r.apply(cfg); err != nil {
+		r.stop()
+		return nil, err
 	}
-	socket, err := web.ListenSocket(cfg.Store.Path)
+	return r, nil
+}
+
+func (r *runner) run(ctx context.Context) error {
+	socket, err := web.ListenSocket(r.cfg.Store.Path)
 	if err != nil {
 		return err
 	}
-	served := r.serve(socket, socketOnly(r.self, r.handler()))
-	defer served.stop()
+	defer r.serve(socket, socketOnly(r.self, r.handler())).stop()
 	defer onHangup(ctx, func() { _ = r.Reload() })() // it was logged
-	log.Info("measuring", "space", cfg.Targets.String(), "addresses", cfg.Targets.Len(), "round", cfg.Probe.Round.String(), "store", cfg.Store.Path)
+	r.log.Info("measuring", "space", r.cfg.Targets.String(), "addresses", r.cfg.Targets.Len(), "round", r.cfg.Probe.Round.String(), "store", r.cfg.Store.Path)
 	return r.loop(ctx)
 }
 
@@ -169,7 +179,7 @@ func onHangup(ctx context.Context, f func()) (stop func()) {
 	}
 }
 
-// stop ends all but the store.
+// stop ends all.
 func (r *runner) stop() {
 	if r.delivery != nil {
 		r.delivery.Close()
@@ -179,6 +189,9 @@ func (r *runner) stop() {
 	}
 	if r.close != nil {
 		r.close()
+	}
+	if err := r.store.Close(); err != nil {
+		r.log.Error("close the store", "error", err)
 	}
 }
 

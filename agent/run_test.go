@@ -1,0 +1,254 @@
+package agent
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"brownout/agent/web"
+	"brownout/store"
+)
+
+// running is an agent on loopback, whose configuration a test may change.
+type running struct {
+	t       *testing.T
+	r       *runner
+	path    string // of the store
+	mu      sync.Mutex
+	text    string // of the configuration
+	log     bytes.Buffer
+	changed chan struct{} // when the log grew
+}
+
+const runningConfig = `
+[space]
+targets = ["127.45.176.0/29"]
+[probe]
+protocols = ["tcp/9"]
+round = "1s"
+timeout = "200ms"
+late_window = "200ms"
+[vantage]
+acknowledge_no_vantage = true
+[http]
+listen = "127.0.0.1:0"
+`
+
+// startAgent runs an agent until the test ends.
+func startAgent(t *testing.T) *running {
+	t.Helper()
+	a := &running{t: t, path: filepath.Join(t.TempDir(), "run.db"), text: runningConfig, changed: make(chan struct{}, 1)}
+	program := &app{stdout: io.Discard, stderr: a, talk: talk{a}}
+	var err error
+	if a.r, err = program.newRunner(a.read); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- a.r.run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		a.r.stop()
+	})
+	return a
+}
+
+// Write is the agent's standard error.
+func (a *running) Write(b []byte) (int, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	select {
+	case a.changed <- struct{}{}:
+	default:
+	}
+	return a.log.Write(b)
+}
+
+func (a *running) read() (*Config, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	path := writeConfig(a.t, a.text)
+	cfg, err := LoadConfig(Sources{Path: path, Flags: []FlagValue{{"--store", "store.path", a.path}}})
+	if err == nil {
+		err = cfg.CheckRun()
+	}
+	return cfg, err
+}
+
+// replace changes the configuration.
+func (a *running) replace(old, by string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !strings.Contains(a.text, old) {
+		a.t.Fatalf("%q is not in the configuration", old)
+	}
+	a.text = strings.Replace(a.text, old, by, 1)
+}
+
+// says waits until the log holds a text.
+func (a *running) says(text string) {
+	a.t.Helper()
+	for deadline := time.After(time.Minute); ; {
+		a.mu.Lock()
+		log := a.log.String()
+		a.mu.Unlock()
+		if strings.Contains(log, text) {
+			return
+		}
+		select {
+		case <-a.changed:
+		case <-deadline:
+			a.t.Fatalf("the log never says %q:\n%s", text, log)
+		}
+	}
+}
+
+// ask asks over the socket.
+func (a *running) ask(path string) (status int, body string) {
+	a.t.Helper()
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return web.DialSocket(ctx, a.path)
+	}}}
+	resp, err := client.Get("http://brownout" + path)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return resp.StatusCode, string(b)
+}
+
+// TestReload changes the configuration under a running agent: a bad one changes nothing, another space begins an epoch and
+// keeps what was measured, and another channel is told from then on.
+func TestReload(t *testing.T) {
+	a := startAgent(t)
+	a.says("msg=round")
+
+	a.replace(`round = "1s"`, `round = "1 second"`)
+	if err := a.r.Reload(); !errors.As(err, new(*ConfigError)) {
+		t.Errorf("a bad file: %v", err)
+	}
+	a.says("the configuration was not reloaded and stays as it was")
+	a.replace(`round = "1 second"`, `round = "1s"`)
+
+	a.replace("[space]", "[space]\nblock_bits = 28")
+	if err := a.r.Reload(); err == nil || !strings.Contains(err.Error(), "block_bits") {
+		t.Errorf("other blocks: %v", err)
+	}
+	a.replace("\nblock_bits = 28", "")
+
+	a.replace("127.45.176.0/29", "127.45.177.0/30")
+	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	a.says("msg=reloaded measured_anew=true space=127.45.177.0/30")
+	a.epochs("127.45.176.0/29", "127.45.177.0/30")
+
+	told := make(chan string, 100)
+	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { told <- r.Header.Get("X-Brownout-Id") }))
+	defer hook.Close()
+	a.replace("[http]", "[[notify]]\ntype = \"webhook\"\nurl = \""+hook.URL+"/s3cret-token\"\n[http]")
+	if err := a.r.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	a.says("measured_anew=false")
+	if err := a.r.store.Commit(store.Commit{Notices: [][]byte{[]byte(`{"id":"x","subject":"agent","transitions":[{"id":"x","what":"test"}]}`)}}); err != nil {
+		t.Fatal(err)
+	}
+	a.r.self.wake()
+	if id := <-told; id != "x" {
+		t.Errorf("told of %q", id)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if strings.Contains(a.log.String(), "s3cret") {
+		t.Errorf("the log tells a secret:\n%s", a.log.String())
+	}
+}
+
+// epochs waits until the last space was swept whole, and demands the spaces that the store knows.
+func (a *running) epochs(want ...string) {
+	a.t.Helper()
+	for {
+		epochs, err := a.r.store.Spaces()
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		var got []string
+		for _, e := range epochs {
+			got = append(got, e.Space.String())
+		}
+		if slices.Equal(got, want) {
+			return
+		}
+		if len(got) >= len(want) {
+			a.t.Fatalf("the spaces are %q, want %q", got, want)
+		}
+		<-a.changed
+	}
+}
+
+// TestSocketOnly shows profiles and what the agent observes of itself to the store's owner, and to nobody else.
+func TestSocketOnly(t *testing.T) {
+	a := startAgent(t)
+	self := a.self()
+	for ; self.Rounds == 0; self = a.self() {
+		<-a.changed
+	}
+	if self.Goroutines == 0 || self.HeapBytes == 0 || self.ResidentBytes == 0 || self.Descriptors == 0 || !self.ConfigInEffect {
+		t.Errorf("it observes %+v", self)
+	}
+	if status, body := a.ask("/debug/pprof/goroutine?debug=1"); status != http.StatusOK || !strings.Contains(body, "goroutine profile") {
+		t.Errorf("%d %s", status, body)
+	}
+	at := a.httpAddress()
+	for _, path := range []string{"/debug/self", "/debug/pprof/", "/api/../debug/pprof/heap", "//debug/self"} {
+		resp, err := http.Get("http://" + at + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusNotFound {
+			t.Errorf("anybody gets %s: %d", path, resp.StatusCode)
+		}
+	}
+}
+
+// self is what the agent observes of itself.
+func (a *running) self() (self Self) {
+	a.t.Helper()
+	status, body := a.ask("/debug/self")
+	if err := json.Unmarshal([]byte(body), &self); err != nil || status != http.StatusOK {
+		a.t.Fatalf("%d %s (%v)", status, body, err)
+	}
+	return self
+}
+
+// httpAddress is where the API is served.
+func (a *running) httpAddress() string {
+	a.says("msg=answering")
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	_, rest, _ := strings.Cut(a.log.String(), "msg=answering http=")
+	at, _, _ := strings.Cut(rest, "\n")
+	return at
+}

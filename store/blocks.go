@@ -86,10 +86,10 @@ func (all *blocks) add(name string) *block {
 }
 
 // write writes the blocks that were touched.
-func (all *blocks) write(tx *bolt.Tx, h *head) error {
+func (all *blocks) write(tx *writeTx, h *head) error {
 	for _, bl := range all.list {
 		if bl.touched {
-			if err := put(tx, bucketBlocks, numberKey(bl.id), appendBlock(nil, bl)); err != nil {
+			if err := tx.put(bucketBlocks, numberKey(bl.id), appendBlock(nil, bl)); err != nil {
 				return err
 			}
 		}

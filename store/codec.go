@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"net/netip"
 	"time"
 
 	"brownout/probe"
@@ -277,11 +276,3 @@ func (p planner) at(pass int, target int32) int32 {
 	}
 	return int32(p.plan.Offset(pass, int(target)) / time.Millisecond)
 }
-
-// evidence is what an ICMP error said.
-type evidence struct {
-	icmpType, code uint8
-	from           netip.Addr
-}
-
-func evidenceOf(a *probe.Answer) evidence { return evidence{a.Type, a.Code, a.From} }

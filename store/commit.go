@@ -30,7 +30,7 @@ func (s *Store) Commit(c Commit) error {
 	s.write.Lock()
 	defer s.write.Unlock()
 	from := s.frames.mark()
-	err := s.update(func(tx *bolt.Tx) error { return s.commit(tx, &c, from) })
+	err := s.update(func(tx *writeTx) error { return s.commit(tx, &c, from) })
 	if err != nil {
 		s.frames.rollback(from)
 		return fmt.Errorf("commit to store: %w", err)
@@ -38,8 +38,8 @@ func (s *Store) Commit(c Commit) error {
 	return nil
 }
 
-func (s *Store) commit(tx *bolt.Tx, c *Commit, from mark) error {
-	h, err := readHead(tx)
+func (s *Store) commit(tx *writeTx, c *Commit, from mark) error {
+	h, err := readHead(tx.Tx)
 	if err != nil {
 		return err
 	}
@@ -49,6 +49,11 @@ func (s *Store) commit(tx *bolt.Tx, c *Commit, from mark) error {
 	h.cursor = cmp.Or(c.Cursor, h.cursor)
 	if err := s.putRounds(tx, c, &h); err != nil {
 		return err
+	}
+	if len(c.Sealed) > 0 {
+		if err := s.packTail(tx); err != nil {
+			return fmt.Errorf("pack rounds: %w", err)
+		}
 	}
 	if err := s.writeFrames(tx, from); err != nil {
 		return err
@@ -61,15 +66,15 @@ func (s *Store) commit(tx *bolt.Tx, c *Commit, from mark) error {
 	}
 	if c.Detector != nil {
 		h.detector = true
-		if err := put(tx, bucketState, keyDetector, slices.Clone(c.Detector)); err != nil {
+		if err := tx.put(bucketState, keyDetector, c.Detector); err != nil {
 			return err
 		}
 	}
-	return put(tx, bucketState, keyHead, appendHead(nil, &h))
+	return tx.put(bucketState, keyHead, appendHead(nil, &h))
 }
 
 // putRounds writes the rounds of c in order of time.
-func (s *Store) putRounds(tx *bolt.Tx, c *Commit, h *head) error {
+func (s *Store) putRounds(tx *writeTx, c *Commit, h *head) error {
 	var records []record
 	for _, r := range c.Rounds {
 		records = append(records, record{round: r})
@@ -78,14 +83,13 @@ func (s *Store) putRounds(tx *bolt.Tx, c *Commit, h *head) error {
 		records = append(records, record{round: r, sealed: true})
 	}
 	slices.SortFunc(records, func(a, b record) int { return keyOf(a.round).compare(keyOf(b.round)) })
-	bucket := tx.Bucket(bucketRounds)
-	bucket.FillPercent = 1 // they are appended
+	tx.Bucket(bucketRounds).FillPercent = 1 // they are appended
 	for i := range records {
 		k := keyOf(records[i].round)
 		if i > 0 && keyOf(records[i-1].round) == k {
 			return fmt.Errorf("the %v stands twice in one commit", k)
 		}
-		if err := s.putRound(bucket, &records[i], h); err != nil {
+		if err := s.putRound(tx, &records[i], h); err != nil {
 			return fmt.Errorf("%v: %w", k, err)
 		}
 		if err := s.putEpoch(tx, records[i].round, h); err != nil {
@@ -96,39 +100,55 @@ func (s *Store) putRounds(tx *bolt.Tx, c *Commit, h *head) error {
 }
 
 // putRound writes one round and keeps up the chain, in which each round names the one before it.
-func (s *Store) putRound(bucket *bolt.Bucket, rec *record, h *head) error {
+func (s *Store) putRound(tx *writeTx, rec *record, h *head) error {
 	k := keyOf(rec.round)
-	old, err := s.lookup(bucket, k)
-	if err != nil {
-		return err
-	}
-	if old != nil {
-		if old.sealed && !rec.sealed {
-			return errors.New("it was sealed and cannot be under way again")
+	if h.rounds > 0 && k.compare(h.last) <= 0 {
+		if err := s.unpackAt(tx, k); err != nil {
+			return err
 		}
-		rec.linked, rec.before = old.linked, old.before
-	} else if err := s.link(bucket, rec, h); err != nil {
+		old, err := s.lookup(tx.Tx, k)
+		if err != nil {
+			return err
+		}
+		if old != nil {
+			return s.replaceRound(tx, rec, old, h)
+		}
+	}
+	if err := s.link(tx, rec, h); err != nil {
 		return err
 	}
+	return s.placeRound(tx, rec, h)
+}
+
+func (s *Store) replaceRound(tx *writeTx, rec, old *record, h *head) error {
+	if old.sealed && !rec.sealed {
+		return errors.New("it was sealed and cannot be under way again")
+	}
+	rec.linked, rec.before = old.linked, old.before
+	return s.placeRound(tx, rec, h)
+}
+
+// placeRound writes a round whose links are known, and notes whether it is under way.
+func (s *Store) placeRound(tx *writeTx, rec *record, h *head) error {
+	k := keyOf(rec.round)
 	h.open = slices.DeleteFunc(h.open, func(o key) bool { return o == k })
 	if !rec.sealed {
 		h.open = append(h.open, k)
 		slices.SortFunc(h.open, key.compare)
 	}
-	return s.putRecord(bucket, rec)
+	return s.putRecord(tx, rec)
 }
 
-func (s *Store) putRecord(bucket *bolt.Bucket, rec *record) error {
+func (s *Store) putRecord(tx *writeTx, rec *record) error {
 	value, err := appendRecord(nil, rec, s.frames)
 	if err != nil {
 		return err
 	}
-	k := keyOf(rec.round).bytes()
-	return bucket.Put(k, seal(bucketRounds, k, value))
+	return tx.put(bucketRounds, keyOf(rec.round).bytes(), value)
 }
 
 // link places a new record in the chain.
-func (s *Store) link(bucket *bolt.Bucket, rec *record, h *head) error {
+func (s *Store) link(tx *writeTx, rec *record, h *head) error {
 	k := keyOf(rec.round)
 	switch {
 	case h.rounds == 0:
@@ -137,13 +157,13 @@ func (s *Store) link(bucket *bolt.Bucket, rec *record, h *head) error {
 		rec.linked, rec.before = true, h.last
 		h.last = k
 	default:
-		after, err := s.seek(bucket, k)
+		after, err := s.following(tx, k)
 		if err != nil {
 			return err
 		}
 		rec.linked, rec.before = after.linked, after.before
 		after.linked, after.before = true, k
-		if err := s.putRecord(bucket, after); err != nil {
+		if err := s.putRecord(tx, after); err != nil {
 			return err
 		}
 		if k.compare(h.first) < 0 {
@@ -154,43 +174,32 @@ func (s *Store) link(bucket *bolt.Bucket, rec *record, h *head) error {
 	return nil
 }
 
-// lookup reads the record of k; nil if there is none.
-func (s *Store) lookup(bucket *bolt.Bucket, k key) (*record, error) {
-	value := bucket.Get(k.bytes())
-	if value == nil {
-		return nil, nil
-	}
-	return s.decode(k.bytes(), value)
-}
-
-// seek reads the first record after k.
-func (s *Store) seek(bucket *bolt.Bucket, k key) (*record, error) {
-	found, value := bucket.Cursor().Seek(k.bytes())
-	if found == nil {
-		return nil, damagedRecord(bucketRounds, k.bytes(), errLost)
-	}
-	return s.decode(found, value)
-}
-
-// decode reads a record as it stands in its bucket.
-func (s *Store) decode(k, sealed []byte) (*record, error) {
-	value, err := unseal(bucketRounds, k, sealed)
+// following reads the first record after k, which then stands in no pack.
+func (s *Store) following(tx *writeTx, k key) (*record, error) {
+	e, err := s.entries(tx.Tx).after(k)
 	if err != nil {
 		return nil, err
 	}
-	id, err := parseKey(k)
-	if err != nil {
-		return nil, damagedRecord(bucketRounds, k, err)
+	if e == nil {
+		return nil, damagedRecord(bucketRounds, k.bytes(), errLost)
 	}
-	rec, err := decodeRecord(value, id, s.frames)
-	if err != nil {
-		return nil, damagedRecord(bucketRounds, k, err)
+	if err := s.unpackAt(tx, e.key); err != nil {
+		return nil, err
 	}
-	return rec, nil
+	return s.lookup(tx.Tx, e.key)
+}
+
+// lookup reads the record of k; nil if there is none.
+func (s *Store) lookup(tx *bolt.Tx, k key) (*record, error) {
+	e, err := s.entries(tx).find(k)
+	if e == nil || err != nil {
+		return nil, err
+	}
+	return e.record()
 }
 
 // putEpoch notes from which full round on a space was swept.
-func (s *Store) putEpoch(tx *bolt.Tx, r *probe.Round, h *head) error {
+func (s *Store) putEpoch(tx *writeTx, r *probe.Round, h *head) error {
 	if r.Kind != probe.Full {
 		return nil
 	}
@@ -209,7 +218,7 @@ func (s *Store) putEpoch(tx *bolt.Tx, r *probe.Round, h *head) error {
 	if string(found) != string(k) {
 		h.epochs++
 	}
-	return put(tx, bucketEpochs, k, id)
+	return tx.put(bucketEpochs, k, id)
 }
 
 // floor finds the last record at or before k; nil if there is none.

@@ -61,7 +61,7 @@ func fill(f *os.File, version string) error {
 				return err
 			}
 		}
-		return writeMeta(tx, meta{schema: schemaVersion, createdBy: version})
+		return writeMeta(&writeTx{Tx: tx}, meta{schema: schemaVersion, createdBy: version})
 	})
 	return errors.Join(err, db.Sync(), db.Close())
 }

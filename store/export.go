@@ -61,7 +61,7 @@ func (s *Store) freeze() (h head, open map[key]*probe.Round, err error) {
 			return err
 		}
 		for _, k := range h.open {
-			rec, err := s.lookup(tx.Bucket(bucketRounds), k)
+			rec, err := s.lookup(tx, k)
 			if err == nil && rec == nil {
 				err = damagedRecord(bucketRounds, k.bytes(), errMissing)
 			}

@@ -33,8 +33,8 @@ func decodeJSON(b []byte, v any) error {
 	return json.Unmarshal(b[1:], v)
 }
 
-func putFindings(tx *bolt.Tx, f *outage.Findings, h *head) error {
-	all, err := readBlocks(tx, h)
+func putFindings(tx *writeTx, f *outage.Findings, h *head) error {
+	all, err := readBlocks(tx.Tx, h)
 	if err != nil {
 		return err
 	}
@@ -57,12 +57,12 @@ func putFindings(tx *bolt.Tx, f *outage.Findings, h *head) error {
 }
 
 // putOutage writes an outage, new or changed, and keeps up the index by its start.
-func putOutage(tx *bolt.Tx, o *outage.Outage, h *head) error {
+func putOutage(tx *writeTx, o *outage.Outage, h *head) error {
 	if o.ID == "" {
 		return errors.New("it has no id")
 	}
 	id := []byte(o.ID)
-	old, err := get(tx, bucketOutages, id)
+	old, err := get(tx.Tx, bucketOutages, id)
 	if err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func putOutage(tx *bolt.Tx, o *outage.Outage, h *head) error {
 		if err := decodeJSON(old, &was); err != nil {
 			return damagedRecord(bucketOutages, id, err)
 		}
-		if err := tx.Bucket(bucketByStart).Delete(startKey(&was)); err != nil {
+		if err := tx.remove(bucketByStart, startKey(&was)); err != nil {
 			return err
 		}
 	} else {
@@ -81,10 +81,10 @@ func putOutage(tx *bolt.Tx, o *outage.Outage, h *head) error {
 	if err != nil {
 		return err
 	}
-	if err := put(tx, bucketOutages, id, value); err != nil {
+	if err := tx.put(bucketOutages, id, value); err != nil {
 		return err
 	}
-	return put(tx, bucketByStart, startKey(o), nil)
+	return tx.put(bucketByStart, startKey(o), nil)
 }
 
 func startKey(o *outage.Outage) []byte { return append(timeKey(o.Start.At), o.ID...) }
@@ -157,14 +157,14 @@ func readOutage(tx *bolt.Tx, id []byte) (*outage.Outage, error) {
 }
 
 // putChange appends a change to those of its block: their order is that in which they were said.
-func putChange(tx *bolt.Tx, c *outage.Change, bl *block) error {
+func putChange(tx *writeTx, c *outage.Change, bl *block) error {
 	value, err := appendJSON(c)
 	if err != nil {
 		return err
 	}
 	k := changeKey(bl, bl.changes)
 	bl.changes++
-	return put(tx, bucketChanges, k, value)
+	return tx.put(bucketChanges, k, value)
 }
 
 func changeKey(bl *block, n uint64) []byte { return binary.BigEndian.AppendUint64(numberKey(bl.id), n) }

@@ -101,7 +101,7 @@ func TestOpenForeign(t *testing.T) {
 
 func TestOpenNewer(t *testing.T) {
 	s := openTest(t)
-	err := s.db.Update(func(tx *bolt.Tx) error { return writeMeta(tx, meta{schema: 7, createdBy: "v9.1"}) })
+	err := s.db.Update(func(tx *bolt.Tx) error { return writeMeta(&writeTx{Tx: tx}, meta{schema: 7, createdBy: "v9.1"}) })
 	if err != nil {
 		t.Fatal(err)
 	}

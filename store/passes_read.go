@@ -2,7 +2,6 @@ package store
 
 import (
 	"errors"
-	"net/netip"
 
 	"brownout/probe"
 )
@@ -195,18 +194,9 @@ func decodeFirsts(in *reader, r *probe.Round, plan planner) error {
 
 func decodeErrors(in *reader, r *probe.Round) error {
 	var distinct []evidence
-	values := func(n int) ([]uint64, error) {
-		distinct = make([]evidence, in.count(min(n, len(in.b)/3)))
-		for i := range distinct {
-			e := &distinct[i]
-			e.icmpType, e.code = in.byte(), in.byte()
-			var from netip.Addr
-			if err := from.UnmarshalBinary(in.bytes(in.count(len(in.b)))); err != nil {
-				return nil, err
-			}
-			e.from = from
-		}
-		return in.column(n, 0), in.err
+	values := func(n int) (ids []uint64, err error) {
+		distinct, ids = readEvidence(in, n)
+		return ids, in.err
 	}
 	return sparse(in, r, values, func(_ int, a *probe.Answer, id uint64) error {
 		if id >= uint64(len(distinct)) {

@@ -131,32 +131,16 @@ func appendFirsts(b []byte, r *probe.Round, plan planner) []byte {
 	return appendColumn(b, codes, 0)
 }
 
-// appendErrors writes which answers have an ICMP error's type, code or sender, the distinct ones of these in order of
-// appearance, and which of them each has.
+// appendErrors writes which answers have an ICMP error's type, code or sender, and which.
 func appendErrors(b []byte, r *probe.Round) []byte {
-	var codes []uint64
-	var distinct []evidence
-	ids := map[evidence]uint64{}
+	table := newEvidenceTable()
 	b = appendSparse(b, r, func(_ int, a *probe.Answer) bool {
 		e := evidenceOf(a)
 		if e == (evidence{}) {
 			return false
 		}
-		id, ok := ids[e]
-		if !ok {
-			id = uint64(len(distinct))
-			ids[e] = id
-			distinct = append(distinct, e)
-		}
-		codes = append(codes, id)
+		table.add(e)
 		return true
 	})
-	b = binary.AppendUvarint(b, uint64(len(distinct)))
-	for _, e := range distinct {
-		from, _ := e.from.MarshalBinary() // it never fails
-		b = append(b, e.icmpType, e.code)
-		b = binary.AppendUvarint(b, uint64(len(from)))
-		b = append(b, from...)
-	}
-	return appendColumn(b, codes, 0)
+	return table.append(b)
 }

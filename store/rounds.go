@@ -1,7 +1,6 @@
 package store
 
 import (
-	"errors"
 	"fmt"
 	"iter"
 
@@ -10,10 +9,9 @@ import (
 	"brownout/probe"
 )
 
-// batchRounds is how many rounds one read transaction reads.
+// batchRounds is how many rounds one read transaction reads at least, if there are so many; then it reads to the end of
+// their pack.
 const batchRounds = 64
-
-var errLost = errors.New("a round next to it is missing")
 
 // Rounds yields the rounds that start from from on and before to, by start, the newest first if asked for. It reads them in
 // short transactions: a round that is under way may be newer than those yielded before it. An error ends it.
@@ -33,20 +31,39 @@ func (s *Store) Rounds(from, to probe.Instant, newestFirst bool) iter.Seq2[*prob
 
 func (s *Store) records(from, to probe.Instant, newestFirst bool) iter.Seq2[*record, error] {
 	return func(yield func(*record, error) bool) {
-		walk := roundWalk{from: from, to: to, newestFirst: newestFirst}
-		for !walk.done {
-			var batch []*record
+		for e, err := range s.walk(from, to, newestFirst) {
+			var rec *record
+			if err == nil {
+				rec, err = e.record()
+			}
+			if err != nil {
+				yield(nil, fmt.Errorf("read rounds: %w", err))
+				return
+			}
+			if !yield(rec, nil) {
+				return
+			}
+		}
+	}
+}
+
+// walk yields the rounds without putting them together.
+func (s *Store) walk(from, to probe.Instant, newestFirst bool) iter.Seq2[*entry, error] {
+	return func(yield func(*entry, error) bool) {
+		w := roundWalk{from: from, to: to, newestFirst: newestFirst}
+		for !w.done {
+			var batch []entry
 			err := s.view(func(tx *bolt.Tx) (err error) {
-				batch, err = s.batch(tx, &walk)
+				batch, err = s.batch(tx, &w)
 				return err
 			})
-			for _, rec := range batch {
-				if !yield(rec, nil) {
+			for i := range batch {
+				if !yield(&batch[i], nil) {
 					return
 				}
 			}
 			if err != nil {
-				yield(nil, fmt.Errorf("read rounds: %w", err))
+				yield(nil, err)
 				return
 			}
 		}
@@ -58,13 +75,18 @@ type roundWalk struct {
 	from, to    probe.Instant
 	newestFirst bool
 	started     bool
-	last        key // that was yielded
+	last        entry // that was yielded
 	done        bool
+}
+
+// full reports whether a batch holds enough to end before e.
+func full(batch []entry, e *entry) bool {
+	return len(batch) >= batchRounds && (e.pack == nil || batch[len(batch)-1].pack != e.pack)
 }
 
 // batch reads on, and checks that each round names the one before it: also across the bounds, so that a record that was
 // lost there is missed too.
-func (s *Store) batch(tx *bolt.Tx, w *roundWalk) ([]*record, error) {
+func (s *Store) batch(tx *bolt.Tx, w *roundWalk) ([]entry, error) {
 	h, err := readHead(tx)
 	if err != nil {
 		return nil, err
@@ -75,42 +97,47 @@ func (s *Store) batch(tx *bolt.Tx, w *roundWalk) ([]*record, error) {
 	return s.batchUp(tx, w, &h)
 }
 
-// batchUp starts one record before those it yields, to see that none is missing between them.
-func (s *Store) batchUp(tx *bolt.Tx, w *roundWalk, h *head) (batch []*record, err error) {
-	c := tx.Bucket(bucketRounds).Cursor()
-	at := key{start: w.from}.bytes()
-	if w.started {
-		at = w.last.bytes()
-	}
-	k, v := floor(c, at)
+// batchUp begins one round before those it yields, to see that none is missing between them.
+func (s *Store) batchUp(tx *bolt.Tx, w *roundWalk, h *head) (batch []entry, err error) {
+	c := s.entries(tx)
 	chain := chainUp{head: h}
-	if k == nil {
-		k, v = c.First()
-		chain.first = true
-	}
-	for ; k != nil; k, v = c.Next() {
-		rec, err := s.decode(k, v)
-		if err != nil {
+	e, err := w.begin(c, &chain)
+	for ; err == nil && e != nil; e, err = c.next() {
+		if full(batch, e) && e.start < w.to {
+			return batch, nil
+		}
+		if err := chain.next(e); err != nil {
 			return batch, err
 		}
-		if err := chain.next(rec); err != nil {
-			return batch, err
-		}
-		id := keyOf(rec.round)
 		switch {
-		case id.start < w.from || w.started && id.compare(w.last) <= 0:
-		case id.start >= w.to:
+		case e.start < w.from:
+		case e.start >= w.to:
 			w.done = true
 			return batch, nil
-		case len(batch) == batchRounds:
-			return batch, nil
 		default:
-			batch = append(batch, rec)
-			w.started, w.last = true, id
+			batch = append(batch, *e)
+			w.started, w.last = true, *e
 		}
+	}
+	if err != nil {
+		return batch, err
 	}
 	w.done = true
 	return batch, chain.end()
+}
+
+// begin goes to where a walk up goes on.
+func (w *roundWalk) begin(c *entryCursor, chain *chainUp) (*entry, error) {
+	if w.started {
+		chain.any, chain.last = true, w.last.key
+		return c.after(w.last.key)
+	}
+	e, err := c.floor(key{start: w.from})
+	if e == nil && err == nil {
+		chain.first = true
+		return c.first()
+	}
+	return e, err
 }
 
 // chainUp checks the links of records met in order of time.
@@ -121,13 +148,13 @@ type chainUp struct {
 	last  key
 }
 
-func (c *chainUp) next(rec *record) error {
-	k := keyOf(rec.round)
-	first := !rec.linked && k == c.head.first
-	if c.first && !first || !c.first && !first && !rec.linked || c.any && (!rec.linked || rec.before != c.last) {
-		return damagedRecord(bucketRounds, k.bytes(), errLost)
+func (c *chainUp) next(e *entry) error {
+	first := !e.linked && e.key == c.head.first
+	pruned := first && c.any && c.last.compare(e.key) < 0 // since it was met
+	if c.first && !first || !first && !e.linked || c.any && !pruned && (!e.linked || e.before != c.last) {
+		return damagedRecord(bucketRounds, e.key.bytes(), errLost)
 	}
-	c.first, c.any, c.last = false, true, k
+	c.first, c.any, c.last = false, true, e.key
 	return nil
 }
 
@@ -139,60 +166,65 @@ func (c *chainUp) end() error {
 	return nil
 }
 
-func (s *Store) batchDown(tx *bolt.Tx, w *roundWalk, h *head) (batch []*record, err error) {
-	c := tx.Bucket(bucketRounds).Cursor()
-	at := key{start: w.to}.bytes()
-	if w.started {
-		at = w.last.bytes()
-	}
-	k, v := c.Seek(at) // the record after those it yields
-	want := h.last
-	if k == nil {
-		k, v = c.Last()
-		if h.rounds > 0 && string(k) != string(want.bytes()) {
-			return nil, damagedRecord(bucketRounds, want.bytes(), errLost)
+func (s *Store) batchDown(tx *bolt.Tx, w *roundWalk, h *head) (batch []entry, err error) {
+	c := s.entries(tx)
+	e, want, err := w.beginDown(c, h)
+	for ; err == nil && e != nil; e, err = c.prev() {
+		if full(batch, e) && e.start >= w.from {
+			return batch, nil
 		}
-	} else if want, err = parseKey(k); err != nil {
-		return nil, damagedRecord(bucketRounds, k, err)
-	}
-	for ; k != nil; k, v = c.Prev() {
-		rec, err := s.decode(k, v)
-		if err != nil {
-			return batch, err
-		}
-		id := keyOf(rec.round)
-		if id != want || !rec.linked && id != h.first {
-			return batch, damagedRecord(bucketRounds, k, errLost)
+		if e.key != want || !e.linked && e.key != h.first {
+			return batch, damagedRecord(bucketRounds, e.key.bytes(), errLost)
 		}
 		switch {
-		case id.start >= w.to || w.started && id.compare(w.last) >= 0:
-		case id.start < w.from:
+		case e.start >= w.to:
+		case e.start < w.from:
 			w.done = true
-			return batch, nil
-		case len(batch) == batchRounds:
 			return batch, nil
 		default:
-			batch = append(batch, rec)
-			w.started, w.last = true, id
+			batch = append(batch, *e)
+			w.started, w.last = true, *e
 		}
-		if !rec.linked {
+		if !e.linked {
 			w.done = true
 			return batch, nil
 		}
-		want = rec.before
+		want = e.before
+	}
+	if err != nil {
+		return batch, err
 	}
 	w.done = true
-	if h.rounds > 0 {
+	if h.rounds > 0 && want.compare(h.first) >= 0 {
 		return batch, damagedRecord(bucketRounds, want.bytes(), errLost)
 	}
 	return batch, nil
+}
+
+// beginDown goes to where a walk down goes on: at first to the round after those it yields. It must be the one of want.
+func (w *roundWalk) beginDown(c *entryCursor, h *head) (e *entry, want key, err error) {
+	if w.started {
+		if w.last.before.compare(h.first) < 0 {
+			return nil, w.last.before, nil // pruned since
+		}
+		e, err = c.floor(w.last.before)
+		return e, w.last.before, err
+	}
+	if e, err = c.seek(key{start: w.to}); e != nil || err != nil {
+		if e != nil {
+			want = e.key
+		}
+		return e, want, err
+	}
+	e, err = c.last()
+	return e, h.last, err
 }
 
 // Round is the round of that start and kind, or nil if there is none.
 func (s *Store) Round(start probe.Instant, kind probe.Kind) (r *probe.Round, err error) {
 	err = s.view(func(tx *bolt.Tx) error {
 		r = nil
-		rec, err := s.lookup(tx.Bucket(bucketRounds), key{start, kind})
+		rec, err := s.lookup(tx, key{start, kind})
 		if rec == nil && err == nil {
 			return s.checkAbsent(tx, key{start, kind})
 		}
@@ -220,7 +252,7 @@ func (s *Store) Unsealed() (open []*probe.Round, err error) {
 		open = nil
 		h, err := readHead(tx)
 		for _, k := range h.open {
-			rec, err := s.lookup(tx.Bucket(bucketRounds), k)
+			rec, err := s.lookup(tx, k)
 			if err == nil && rec == nil {
 				err = damagedRecord(bucketRounds, k.bytes(), errMissing)
 			}

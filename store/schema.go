@@ -41,6 +41,8 @@ func numberKey(n uint64) []byte { return binary.BigEndian.AppendUint32(nil, uint
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
+const checksumSize = crc32.Size
+
 // seal appends the checksum over bucket, key and value to value.
 func seal(bucket, key, value []byte) []byte {
 	return binary.LittleEndian.AppendUint32(value, checksum(bucket, key, value))
@@ -72,10 +74,6 @@ func damagedRecord(bucket, k []byte, err error) error {
 		name = fmt.Sprintf("%q", k)
 	}
 	return &RecordError{string(bucket), name, err}
-}
-
-func put(tx *bolt.Tx, bucket, key, value []byte) error {
-	return tx.Bucket(bucket).Put(key, seal(bucket, key, value))
 }
 
 // get reads a record; nil if there is none.
@@ -110,11 +108,11 @@ type meta struct {
 
 var keyMeta = []byte("store")
 
-func writeMeta(tx *bolt.Tx, m meta) error {
+func writeMeta(tx *writeTx, m meta) error {
 	b := append([]byte(magic), 0)
 	b = binary.AppendUvarint(b, uint64(m.schema))
 	b = binary.AppendUvarint(b, uint64(len(m.createdBy)))
-	return put(tx, bucketMeta, keyMeta, append(b, m.createdBy...))
+	return tx.put(bucketMeta, keyMeta, append(b, m.createdBy...))
 }
 
 // readMeta tells foreign and newer files from ours, and checks that no bucket is missing.
@@ -183,14 +181,14 @@ func cmpErr(err, otherwise error) error {
 }
 
 // writeFrames writes what was added to the spaces and frames since from.
-func (s *Store) writeFrames(tx *bolt.Tx, from mark) error {
+func (s *Store) writeFrames(tx *writeTx, from mark) error {
 	for id := from.spaces; id < len(s.frames.spaces); id++ {
-		if err := put(tx, bucketSpaces, numberKey(uint64(id)), appendSpace(nil, s.frames.spaces[id])); err != nil {
+		if err := tx.put(bucketSpaces, numberKey(uint64(id)), appendSpace(nil, s.frames.spaces[id])); err != nil {
 			return err
 		}
 	}
 	for id := from.frames; id < len(s.frames.frames); id++ {
-		if err := put(tx, bucketFrames, numberKey(uint64(id)), appendFrame(nil, &s.frames.frames[id])); err != nil {
+		if err := tx.put(bucketFrames, numberKey(uint64(id)), appendFrame(nil, &s.frames.frames[id])); err != nil {
 			return err
 		}
 	}

@@ -31,10 +31,12 @@ type Store struct {
 	file   *os.File
 	frames *frames
 	meta   meta
+	packAt int // how many rounds make a pack
 
-	write sync.Mutex // held by a change, and by a deep check, which no change may run beside
-	mu    sync.Mutex
-	ended error // why no change is possible any more: closed, or a change was cut off by a fault
+	write   sync.Mutex               // held by a change, and by a deep check, which no change may run beside
+	touched func(bucket, key []byte) // told of every change, under write; nil: nobody follows
+	mu      sync.Mutex
+	ended   error // why no change is possible any more: closed, or a change was cut off by a fault
 }
 
 // ErrClosed is returned by a store that was closed.
@@ -55,7 +57,7 @@ func Open(path string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{path: path, opt: o, file: f, frames: newFrames()}
+	s := &Store{path: path, opt: o, file: f, frames: newFrames(), packAt: packRounds}
 	if err := s.open(); err != nil {
 		s.abandon()
 		return nil, err
@@ -205,7 +207,7 @@ func (s *Store) view(f func(tx *bolt.Tx) error) error {
 }
 
 // update runs f in a write transaction. The caller holds s.write.
-func (s *Store) update(f func(tx *bolt.Tx) error) error {
+func (s *Store) update(f func(tx *writeTx) error) error {
 	if err := s.usable(); err != nil {
 		return err
 	}
@@ -214,7 +216,7 @@ func (s *Store) update(f func(tx *bolt.Tx) error) error {
 	}
 	finished := false
 	err := s.guard(func() error {
-		err := s.db.Update(f)
+		err := s.db.Update(func(tx *bolt.Tx) error { return f(&writeTx{tx, s.touched}) })
 		finished = true
 		return err
 	})

@@ -198,6 +198,7 @@ func TestRoundsRanges(t *testing.T) {
 			rt.Fatal(err)
 		}
 		defer s.Close()
+		s.packAt = rapid.IntRange(2, 20).Draw(rt, "pack")
 		n := rapid.IntRange(0, 150).Draw(rt, "n")
 		order := rapid.Permutation(seq(n)).Draw(rt, "order")
 		for chunk := range slices.Chunk(order, 1+rapid.IntRange(0, 80).Draw(rt, "chunk")) {

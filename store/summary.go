@@ -156,7 +156,7 @@ func rttFrom(v int64, form byte) (uint32, error) {
 }
 
 // putSummary writes a summary into its block's chunks, replacing the one of the same start and kind.
-func putSummary(tx *bolt.Tx, m *outage.Summary, bl *block) error {
+func putSummary(tx *writeTx, m *outage.Summary, bl *block) error {
 	bucket := tx.Bucket(bucketSummaries)
 	bucket.FillPercent = 0.9 // a block's chunks are appended, between those of other blocks
 	k, v := floor(bucket.Cursor(), chunkKey(bl, summaryKey(m)))
@@ -182,7 +182,7 @@ func putSummary(tx *bolt.Tx, m *outage.Summary, bl *block) error {
 }
 
 // addChunk writes a new chunk and keeps up the chain of chunks.
-func addChunk(tx *bolt.Tx, bl *block, c *chunk) error {
+func addChunk(tx *writeTx, bl *block, c *chunk) error {
 	k := chunkKey(bl, c.key())
 	next, v := tx.Bucket(bucketSummaries).Cursor().Seek(k)
 	if !bytes.HasPrefix(next, numberKey(bl.id)) {
@@ -202,8 +202,8 @@ func addChunk(tx *bolt.Tx, bl *block, c *chunk) error {
 
 func chunkKey(bl *block, k key) []byte { return append(numberKey(bl.id), k.bytes()...) }
 
-func putChunk(tx *bolt.Tx, bl *block, c *chunk) error {
-	return put(tx, bucketSummaries, chunkKey(bl, c.key()), appendChunk(nil, c))
+func putChunk(tx *writeTx, bl *block, c *chunk) error {
+	return tx.put(bucketSummaries, chunkKey(bl, c.key()), appendChunk(nil, c))
 }
 
 func openChunk(k, v []byte, block string) (*chunk, error) {

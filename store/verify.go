@@ -130,27 +130,20 @@ func (v *verifier) rounds(tx *bolt.Tx, h *head) {
 	var count uint64
 	var open []key
 	v.each(tx, bucketRounds, func(k, value []byte) error {
-		id, err := parseKey(k)
-		if err != nil {
-			return err
+		records, err := v.roundsAt(k, value)
+		for _, rec := range records {
+			count++
+			id := keyOf(rec.round)
+			if !rec.sealed {
+				open = append(open, id)
+			}
+			broken := chain.next(&entry{key: id, linked: rec.linked, before: rec.before})
+			if broken != nil {
+				chain = chainUp{head: h, any: true, last: id}
+			}
+			err = errors.Join(err, broken, inOrder(rec.round))
 		}
-		rec, err := decodeRecord(value, id, v.frames)
-		if err != nil {
-			return err
-		}
-		count++
-		if !rec.sealed {
-			open = append(open, id)
-		}
-		again, err := appendRecord(nil, rec, v.frames)
-		if err == nil && !bytes.Equal(again, value) {
-			err = errNotCanonical
-		}
-		broken := chain.next(rec)
-		if broken != nil {
-			chain = chainUp{head: h, any: true, last: id}
-		}
-		return errors.Join(err, broken, inOrder(rec.round))
+		return err
 	})
 	v.report(chain.end())
 	if count != h.rounds {
@@ -159,6 +152,39 @@ func (v *verifier) rounds(tx *bolt.Tx, h *head) {
 	if !slices.Equal(open, h.open) {
 		v.report(fmt.Errorf("rounds %v are under way, and should be %v", open, h.open))
 	}
+}
+
+// roundsAt decodes a record or a pack, and encodes it again.
+func (v *verifier) roundsAt(k, value []byte) (list []*record, err error) {
+	id, err := parseKey(k)
+	if err != nil {
+		return nil, err
+	}
+	var again []byte
+	if isPack(value) {
+		p, err := decodePack(value, id, v.frames)
+		if err != nil {
+			return nil, err
+		}
+		if list, err = p.records(); err != nil {
+			return nil, err
+		}
+		again, err = appendPack(nil, list, v.frames)
+		return list, cmpErr(err, differs(again, value))
+	}
+	rec, err := decodeRecord(value, id, v.frames)
+	if err != nil {
+		return nil, err
+	}
+	again, err = appendRecord(nil, rec, v.frames)
+	return []*record{rec}, cmpErr(err, differs(again, value))
+}
+
+func differs(again, value []byte) error {
+	if !bytes.Equal(again, value) {
+		return errNotCanonical
+	}
+	return nil
 }
 
 // inOrder checks a round's times.
@@ -176,7 +202,7 @@ func (v *verifier) epochs(tx *bolt.Tx, h *head) {
 		if len(k) != 8 || len(value) != 4 {
 			return errors.New("malformed epoch")
 		}
-		rec, err := v.store.lookup(tx.Bucket(bucketRounds), key{start: parseTime(k)})
+		rec, err := v.store.lookup(tx, key{start: parseTime(k)})
 		if err == nil && rec == nil {
 			return nil // its round was pruned
 		}

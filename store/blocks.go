@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	bolt "go.etcd.io/bbolt"
+
+	"brownout/probe"
 )
 
 // block is what is kept of a block beside its records: enough to miss those that were lost.
@@ -15,10 +17,14 @@ type block struct {
 	changes uint64 // how many there are, numbered from 0
 	chunked bool   // whether there are summaries
 	last    key    // of their last chunk
+	dated   bool   // whether there are hours
+	lastDay probe.Instant
+	pruned  bool // whether there were older summaries
 	touched bool
 }
 
-const blockVersion = 1
+// blockVersion is 2 with hours, and 1 as it was before there were any.
+const blockVersion = 2
 
 func appendBlock(b []byte, bl *block) []byte {
 	b = append(b, blockVersion)
@@ -28,25 +34,56 @@ func appendBlock(b []byte, bl *block) []byte {
 	} else {
 		b = append(b, 0)
 	}
+	if bl.dated {
+		b = append(append(b, 1), timeKey(bl.lastDay)...)
+	} else {
+		b = append(b, 0)
+	}
+	if bl.pruned {
+		b = append(b, 1)
+	} else {
+		b = append(b, 0)
+	}
 	b = binary.AppendUvarint(b, uint64(len(bl.name)))
 	return append(b, bl.name...)
 }
 
 func decodeBlock(b []byte) (*block, error) {
 	in := reader{b: b}
-	if v := in.byte(); v != blockVersion && in.err == nil {
-		return nil, fmt.Errorf("block encoding %d is not known", v)
+	version := in.byte()
+	if (version < 1 || version > blockVersion) && in.err == nil {
+		return nil, fmt.Errorf("block encoding %d is not known", version)
 	}
 	bl := &block{changes: in.uvarint()}
-	switch in.byte() {
-	case 0:
-	case 1:
-		bl.chunked, bl.last = true, in.key()
-	default:
-		in.fail(errors.New("malformed block"))
+	if bl.chunked = in.truth(); bl.chunked {
+		bl.last = in.key()
+	}
+	if version > 1 {
+		if bl.dated = in.truth(); bl.dated {
+			bl.lastDay = in.instant()
+		}
+		bl.pruned = in.truth()
 	}
 	bl.name = in.text()
 	return bl, in.end()
+}
+
+// truth reads 0 or 1.
+func (r *reader) truth() bool {
+	v := r.byte()
+	if v > 1 {
+		r.fail(errors.New("neither 0 nor 1 where one of them belongs"))
+	}
+	return v == 1
+}
+
+// instant reads a time as timeKey writes it.
+func (r *reader) instant() probe.Instant {
+	b := r.bytes(8)
+	if b == nil {
+		return 0
+	}
+	return parseTime(b)
 }
 
 // blocks is all blocks of a store, within a transaction.

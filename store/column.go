@@ -212,19 +212,23 @@ func unpack(packed []byte, n, width int) []uint64 {
 	if width == 0 {
 		return values
 	}
-	var word uint64
-	held := 0
+	mask := uint64(1)<<width - 1
 	for i := range values {
-		for held < width {
-			word |= uint64(packed[0]) << held
-			packed = packed[1:]
-			held += 8
-		}
-		values[i] = word & (1<<width - 1)
-		word >>= width
-		held -= width
+		bit := i * width
+		values[i] = word(packed, bit/8) >> (bit % 8) & mask
 	}
 	return values
+}
+
+// word is up to eight bytes from a place on.
+func word(b []byte, at int) (w uint64) {
+	if at+8 <= len(b) {
+		return binary.LittleEndian.Uint64(b[at:])
+	}
+	for i, v := range b[at:] {
+		w |= uint64(v) << (8 * i)
+	}
+	return w
 }
 
 func zigzag(v int64) uint64   { return uint64(v)<<1 ^ uint64(v>>63) }

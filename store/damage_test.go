@@ -26,6 +26,7 @@ type contents struct {
 	outages   []outage.Outage
 	changes   []outage.Change
 	summaries []outage.Summary
+	hours     []Hour
 	snapshot  []byte
 	cursor    probe.Instant
 }
@@ -49,11 +50,12 @@ func readAll(s *Store) (c contents, err error) {
 	if !reflect.DeepEqual(c.rounds, back) {
 		return c, errors.New("newest first, other rounds come")
 	}
-	var errs [4]error
+	var errs [5]error
 	c.outages, errs[0] = s.Outages()
 	c.changes, errs[1] = s.Said(outage.SpaceBlock)
 	c.summaries, errs[2] = s.Summaries(outage.SpaceBlock, -1<<62, 1<<62)
 	c.snapshot, c.cursor, errs[3] = s.Detector()
+	c.hours, errs[4] = s.Hours(outage.SpaceBlock, -1<<62, 1<<62, false)
 	return c, errors.Join(errs[:]...)
 }
 
@@ -62,6 +64,7 @@ func someStore(t testing.TB, path string) ([]byte, contents) {
 	t.Helper()
 	s := reopen(t, path)
 	s.db.NoSync = true
+	s.packAt = 20
 	for n := range 100 {
 		r := somePopulation(t, n)
 		f := outage.Findings{Summaries: someSummaries(r, n)}

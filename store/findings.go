@@ -48,12 +48,35 @@ func putFindings(tx *writeTx, f *outage.Findings, h *head) error {
 			return fmt.Errorf("outage %s: %w", f.Outages[i].ID, err)
 		}
 	}
-	for i := range f.Summaries {
-		if err := putSummary(tx, &f.Summaries[i], all.add(f.Summaries[i].Block)); err != nil {
-			return fmt.Errorf("summary of %s, %v: %w", f.Summaries[i].Block, f.Summaries[i].Start, err)
-		}
+	if err := putSummaries(tx, f.Summaries, all); err != nil {
+		return err
 	}
 	return all.write(tx, h)
+}
+
+// putSummaries writes summaries, and anew the hours that they fall in.
+func putSummaries(tx *writeTx, list []outage.Summary, all *blocks) error {
+	spans := map[*block][2]probe.Instant{}
+	for i := range list {
+		m := &list[i]
+		bl := all.add(m.Block)
+		if err := putSummary(tx, m, bl); err != nil {
+			return fmt.Errorf("summary of %s, %v: %w", m.Block, m.Start, err)
+		}
+		span, ok := spans[bl]
+		if !ok {
+			span = [2]probe.Instant{m.Start, m.Start}
+		}
+		spans[bl] = [2]probe.Instant{min(span[0], m.Start), max(span[1], m.Start)}
+	}
+	for _, bl := range all.list {
+		if span, ok := spans[bl]; ok {
+			if err := putHours(tx, bl, span[0], span[1]); err != nil {
+				return fmt.Errorf("hours of %s: %w", bl.name, err)
+			}
+		}
+	}
+	return nil
 }
 
 // putOutage writes an outage, new or changed, and keeps up the index by its start.

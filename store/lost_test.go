@@ -66,7 +66,7 @@ func drain(s *Store, from, to probe.Instant, newestFirst bool) error {
 
 // Of the other records too, none can be lost unnoticed.
 func TestLostFinding(t *testing.T) {
-	for _, bucket := range [][]byte{bucketOutages, bucketByStart, bucketChanges, bucketSummaries, bucketBlocks, bucketEpochs} {
+	for _, bucket := range [][]byte{bucketOutages, bucketByStart, bucketChanges, bucketSummaries, bucketHours, bucketBlocks, bucketEpochs} {
 		s, err := Open(t.TempDir()+"/store.db", Options{})
 		if err != nil {
 			t.Fatal(err)

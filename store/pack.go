@@ -59,12 +59,8 @@ func readPackHead(b []byte, first key) (h packHead, err error) {
 		return h, fmt.Errorf("pack encoding %d is not known", v)
 	}
 	h.first = first
-	switch in.byte() {
-	case 0:
-	case 1:
-		h.linked, h.before = true, in.key()
-	default:
-		in.fail(errors.New("malformed head"))
+	if h.linked = in.truth(); h.linked {
+		h.before = in.key()
 	}
 	h.last.start = first.start.Add(int64(in.uvarint()))
 	h.last.kind = probe.Kind(in.byte())

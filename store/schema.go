@@ -14,7 +14,9 @@ import (
 )
 
 // schemaVersion is what this program writes and the newest that it reads.
-const schemaVersion = 1
+//
+// 1: every round stands alone. 2: packs, hours.
+const schemaVersion = 2
 
 const magic = "brownout store"
 
@@ -24,9 +26,10 @@ var (
 	bucketSpaces    = []byte("spaces")     // number -> space
 	bucketFrames    = []byte("frames")     // number -> frame
 	bucketEpochs    = []byte("epochs")     // start of the first full round of a space -> number of the space
-	bucketRounds    = []byte("rounds")     // start, kind -> record
+	bucketRounds    = []byte("rounds")     // start, kind (of the first) -> record or pack
 	bucketBlocks    = []byte("blocks")     // number -> block: its name, and what to expect of it
 	bucketSummaries = []byte("summaries")  // block's number, start and kind of the first -> chunk
+	bucketHours     = []byte("hours")      // block's number, start of a day -> its hours
 	bucketChanges   = []byte("changes")    // block's number, running number -> change
 	bucketOutages   = []byte("outages")    // id -> outage
 	bucketByStart   = []byte("outages-at") // most likely start, id -> nothing
@@ -34,7 +37,7 @@ var (
 )
 
 var bucketNames = [][]byte{bucketMeta, bucketSpaces, bucketFrames, bucketEpochs, bucketRounds, bucketBlocks,
-	bucketSummaries, bucketChanges, bucketOutages, bucketByStart, bucketState}
+	bucketSummaries, bucketHours, bucketChanges, bucketOutages, bucketByStart, bucketState}
 
 // numberKey is the key of a numbered record.
 func numberKey(n uint64) []byte { return binary.BigEndian.AppendUint32(nil, uint32(n)) }

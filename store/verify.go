@@ -3,7 +3,6 @@ package store
 import (
 	"bytes"
 	"cmp"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -225,21 +224,29 @@ func (v *verifier) blocks(tx *bolt.Tx, h *head) {
 	}
 	v.each(tx, bucketBlocks, func(_, _ []byte) error { return nil })
 	v.each(tx, bucketSummaries, func(k, value []byte) error {
-		if len(k) != 4+keySize || uint64(binary.BigEndian.Uint32(k)) >= uint64(len(all.list)) {
+		if len(k) != 4+keySize || blockOf(k) >= uint64(len(all.list)) {
 			return errors.New("names no block")
 		}
-		c, err := decodeChunk(value, all.list[binary.BigEndian.Uint32(k)].name, parseTime(k[4:]))
+		c, err := decodeChunk(value, all.list[blockOf(k)].name, parseTime(k[4:]))
 		if err != nil {
 			return err
 		}
-		if !bytes.Equal(appendChunk(nil, c), value) {
-			return errNotCanonical
+		return differs(appendChunk(nil, c), value)
+	})
+	v.each(tx, bucketHours, func(k, value []byte) error {
+		if len(k) != 4+8 || blockOf(k) >= uint64(len(all.list)) {
+			return errors.New("names no block")
 		}
-		return nil
+		d, err := decodeDay(value, parseTime(k[4:]))
+		if err != nil {
+			return err
+		}
+		return differs(appendDay(nil, d), value)
 	})
 	changes := uint64(0)
 	for _, bl := range all.list {
 		v.summaries(tx, bl)
+		v.hours(tx, bl)
 		changes += bl.changes
 	}
 	said := uint64(0)
@@ -270,6 +277,26 @@ func (v *verifier) summaries(tx *bolt.Tx, bl *block) {
 			last = &c.list[i]
 		}
 	}))
+}
+
+// hours checks the chain of a block's days, and that they say what its summaries do, as far as these reach.
+func (v *verifier) hours(tx *bolt.Tx, bl *block) {
+	var kept []Hour
+	err := eachDay(tx, bl, math.MinInt64, math.MaxInt64, func(d *day) { kept = append(kept, d.hours...) })
+	summed, errSum := summedUp(tx, bl, math.MinInt64, math.MaxInt64)
+	if err != nil || errSum != nil {
+		v.report(cmpErr(err, errSum))
+		return
+	}
+	if bl.pruned {
+		summed = summed[min(1, len(summed)):] // the first may lack summaries that were pruned
+	}
+	for len(kept) > 0 && (len(summed) == 0 || kept[0].Start < summed[0].Start) && bl.pruned {
+		kept = kept[1:]
+	}
+	if !slices.Equal(kept, summed) {
+		v.report(fmt.Errorf("the hours of %s are not what its summaries say", bl.name))
+	}
 }
 
 // outages checks the index, that the outages of one block do not overlap, that their phases adjoin, and that their

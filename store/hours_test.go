@@ -1,0 +1,82 @@
+package store
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"brownout/probe"
+	"brownout/probe/outage"
+)
+
+func TestDayRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		want := &day{start: floorTo(epoch, dayMS), linked: rapid.Bool().Draw(t, "linked")}
+		if want.linked {
+			want.before = want.start.Add(-dayMS * rapid.Int64Range(1, 1000).Draw(t, "before"))
+		}
+		for i := range int64(24) {
+			if !rapid.Bool().Draw(t, "hour") {
+				continue
+			}
+			h := Hour{Start: want.start.Add(i * hourMS)}
+			for range rapid.IntRange(1, 5).Draw(t, "rounds") {
+				m := outage.Summary{State: outage.State(rapid.IntRange(0, 5).Draw(t, "state")), Observed: rapid.IntRange(0, 70000).Draw(t, "observed"),
+					Expected: outage.Decimal(rapid.Int64Range(0, 1<<32).Draw(t, "expected")), Responsive: rapid.IntRange(0, 9).Draw(t, "lives"), Targets: 256}
+				for p := range m.RTT {
+					m.RTT[p] = rapid.Uint32Range(0, 1<<31).Draw(t, "rtt")
+				}
+				h.add(&m)
+			}
+			h.quantise()
+			want.hours = append(want.hours, h)
+		}
+		got, err := decodeDay(appendDay(nil, want), want.start)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got, cmp.AllowUnexported(day{})); diff != "" {
+			t.Fatal(diff)
+		}
+	})
+}
+
+// Hours say what their rounds do, whatever the order in which these come and however often they are revised.
+func TestHours(t *testing.T) {
+	s := openTest(t)
+	at := floorTo(epoch, dayMS)
+	put := func(minute int64, st outage.State, observed int, rtt uint32) {
+		m := outage.Summary{Start: at.Add(minute * 60_000), End: at.Add(minute*60_000 + 1), Block: outage.SpaceBlock, State: st,
+			Expected: 20 * decimals, Observed: observed, Responsive: observed + 1, Targets: 256}
+		for p := range m.RTT {
+			m.RTT[p] = rtt
+		}
+		mustCommit(t, s, Commit{Findings: outage.Findings{Summaries: []outage.Summary{m}}})
+	}
+	put(23*60+59, outage.Up, 20, 0)
+	put(10, outage.Up, 20, 1000)
+	put(-1, outage.Up, 20, 0)
+	put(59, outage.Partial, 10, 3000)
+	put(20, outage.Unknown, 0, 0)
+	put(59, outage.Partial, 12, 3000)
+	hours, err := s.Hours(outage.SpaceBlock, at, at.Add(hourMS), false)
+	if err != nil || len(hours) != 1 {
+		t.Fatalf("%+v, %v", hours, err)
+	}
+	h := hours[0]
+	if h.Start != at || h.Rounds != 3 || h.Judged != 2 || h.Observed != 32 || h.Rate() != 8000 || h.Lowest != 6000 || h.Lives != 34 ||
+		h.Worst() != outage.Partial || h.States[outage.Unknown] != 1 || h.RTT[2] != probe.QuantiseRTT(2000) {
+		t.Errorf("%+v, rate %v, worst %v", h, h.Rate(), h.Worst())
+	}
+	if all, err := s.Hours(outage.SpaceBlock, 0, 1<<60, false); err != nil || len(all) != 3 {
+		t.Errorf("%+v, %v", all, err)
+	}
+	days, err := s.Hours(outage.SpaceBlock, at, at.Add(dayMS), true)
+	if err != nil || len(days) != 1 || days[0].Rounds != 4 || days[0].Observed != 52 || days[0].Rate() != outage.Ratio(52, 60) {
+		t.Errorf("%+v, %v", days, err)
+	}
+	if none, err := s.Hours("198.18.0.0/24", 0, 1<<60, false); err != nil || len(none) != 0 {
+		t.Errorf("%+v, %v", none, err)
+	}
+}

@@ -13,7 +13,7 @@ import (
 	"brownout/store"
 )
 
-// brokenStore fails after its first round.
+// brokenStore fails after its first round, and an export in its midst.
 type brokenStore struct{ *store.Store }
 
 var errBroken = errors.New("the disk is gone")
@@ -25,6 +25,21 @@ func (s brokenStore) Rounds(from, to probe.Instant, newestFirst bool) iter.Seq2[
 				yield(nil, errBroken)
 			}
 			return
+		}
+	}
+}
+
+func (s brokenStore) Export(from, to probe.Instant) iter.Seq2[*probe.Round, error] {
+	return func(yield func(*probe.Round, error) bool) {
+		n := 0
+		for r, err := range s.Store.Export(from, to) {
+			if n++; n == 30 {
+				yield(nil, errBroken)
+				return
+			}
+			if !yield(r, err) {
+				return
+			}
 		}
 	}
 }

@@ -23,6 +23,7 @@ func (a *app) outagesCommand() *cobra.Command {
 	q.paramTruth(c, "blocks", "add the blocks' own")
 	q.param(c, "block", "of this `block` only, like 198.18.0.0/24")
 	q.param(c, "status", "only ongoing or ended ones")
+	q.param(c, "kind", "only partial or total ones")
 	q.param(c, "limit", "the latest `n`")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		var list []outage.Outage

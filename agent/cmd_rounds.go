@@ -11,13 +11,21 @@ import (
 func (a *app) roundsCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "rounds", Short: "List rounds, the newest first", GroupID: groupQuery, Args: noArgs,
-		Example: "  brownout rounds --limit 5\n  brownout rounds --since -24h --kind round --format csv",
+		Long: "Lists rounds, the newest first; or, with --by, hours or days of the full rounds of a block, the oldest first, with\n" +
+			"response rates and RTTs: those of a year come at once.",
+		Example: "  brownout rounds --limit 5\n  brownout rounds --since -24h --kind round --format csv\n" +
+			"  brownout rounds --by day --since -365d --format csv",
 	}
 	q := a.queryOf(c, "table", "json", "csv")
 	q.spanFlags(c)
 	q.param(c, "kind", "only round, core or confirm")
 	q.param(c, "limit", "at most `n` (default 20; 0: all)")
+	q.param(c, "block", "with --by: of this `block`, like 198.18.0.0/24 (default space)")
+	by := choiceFlag(c, "by", "what a line is of", "round", "hour", "day")
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		if *by != "round" {
+			return a.roundsBy(c.Context(), q, *by)
+		}
 		var list []web.RoundInfo
 		return q.answer(c.Context(), "rounds", &list, func(bool) error {
 			a.drawRounds(list)

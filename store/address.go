@@ -11,30 +11,36 @@ import (
 
 // Sighting is what became of one address's probe by one protocol in one round.
 type Sighting struct {
-	Start    probe.Instant  `json:"start"` // of the round
-	Kind     probe.Kind     `json:"kind"`
-	Protocol probe.Protocol `json:"protocol"`
-	Outcome  probe.Outcome  `json:"outcome"`
-	Sent     *probe.Instant `json:"sent,omitempty"`   // of the deciding attempt; of a timeout the first; nil: unknown
-	RTT      uint32         `json:"rtt_us,omitempty"` // microseconds; 0: none, or unknown
-	Type     uint8          `json:"type,omitempty"`   // of an ICMP error
-	Code     uint8          `json:"code,omitempty"`
-	From     netip.Addr     `json:"from,omitzero"`
+	Start     probe.Instant // of the round
+	Kind      probe.Kind
+	Vantage   string
+	VantageOK bool // false: silence does not count
+	Protocol  probe.Protocol
+	Outcome   probe.Outcome
+	Sent      probe.Instant // of the deciding attempt; of a timeout the first
+	SentKnown bool
+	RTT       uint32 // microseconds; 0: none, or unknown
+	Type      uint8  // of an ICMP error
+	Code      uint8
+	From      netip.Addr
 }
 
-// Address yields what became of addr in the rounds that start from from on and before to, by start, then by protocol.
-// Rounds that were not aimed at it yield nothing. An error ends it.
-func (s *Store) Address(addr netip.Addr, from, to probe.Instant) iter.Seq2[Sighting, error] {
-	addr = addr.Unmap()
-	return func(yield func(Sighting, error) bool) {
-		for r, err := range s.Rounds(from, to, false) {
+// Address yields what became of addr in the rounds that start from from on and before to, by start, the newest first if
+// asked for, and by protocol. Rounds that were not aimed at it yield nothing. An error ends it. Rounds in packs are not put
+// together for it.
+func (s *Store) Address(addr netip.Addr, from, to probe.Instant, newestFirst bool) iter.Seq2[*Sighting, error] {
+	l := lookout{addr: addr.Unmap()}
+	return func(yield func(*Sighting, error) bool) {
+		for e, err := range s.walk(from, to, newestFirst) {
+			if err == nil {
+				err = l.look(e)
+			}
 			if err != nil {
-				yield(Sighting{}, err)
+				yield(nil, err)
 				return
 			}
-			for i := range r.Passes {
-				target, ok := r.Passes[i].Targets.Index(addr)
-				if ok && !yield(sighting(r, i, int32(target)), nil) {
+			for i := range l.seen {
+				if !yield(&l.seen[i], nil) {
 					return
 				}
 			}
@@ -42,47 +48,177 @@ func (s *Store) Address(addr netip.Addr, from, to probe.Instant) iter.Seq2[Sight
 	}
 }
 
-// sighting is what became of a target of pass i.
-func sighting(r *probe.Round, i int, target int32) Sighting {
+// lookout watches one address.
+type lookout struct {
+	addr  netip.Addr
+	group *packGroup // that aims are of
+	aims  []aim
+	plan  []probe.Aim // the same as a plan's
+	seen  []Sighting  // in the latest round
+}
+
+// aim is a pass of a group that is aimed at the address.
+type aim struct {
+	pass    int
+	service int // -1: it never answered in the pack
+	within  int // the place in its group of targets
+}
+
+// look finds what became of the address in a round.
+func (l *lookout) look(e *entry) error {
+	l.seen = l.seen[:0]
+	if e.pack == nil || e.pack.group[e.i] == 0 {
+		rec, err := e.record()
+		if err != nil {
+			return err
+		}
+		l.inRound(rec.round)
+		return nil
+	}
+	if err := l.inGroup(e.pack.groups[e.pack.group[e.i]-1], e.pack.within[e.i], e.key); err != nil {
+		return damagedRecord(bucketRounds, e.pack.first.bytes(), err)
+	}
+	return nil
+}
+
+func (l *lookout) inGroup(g *packGroup, j int, k key) error {
+	if l.group != g {
+		if err := l.take(g); err != nil {
+			return err
+		}
+	}
+	var plan *probe.Plan
+	if g.flags[j]&flagSeeded != 0 && len(l.aims) > 0 {
+		plan = probe.NewPlan(g.seeds[j], g.fr.span, l.plan)
+	}
+	for i, a := range l.aims {
+		seen := Sighting{
+			Start: k.start, Kind: k.kind, Vantage: g.fr.vantage, VantageOK: g.flags[j]&flagVantageBad == 0,
+			Protocol: g.fr.passes[a.pass].protocol, Outcome: probe.Timeout,
+		}
+		var planned int32
+		if plan != nil {
+			planned = int32(plan.Offset(i, a.within) / time.Millisecond)
+			seen.Sent, seen.SentKnown = k.start.Add(int64(planned)), true
+		}
+		if a.service >= 0 && g.codes[a.service*len(g.flags)+j] != 0 {
+			if g.fr.span == 0 {
+				planned = 0 // the codec goes by no plan then
+			}
+			answer, err := g.answer(a.service, j, planned)
+			if err != nil {
+				return err
+			}
+			seen.answered(&answer)
+		}
+		l.seen = append(l.seen, seen)
+	}
+	return nil
+}
+
+// take finds the passes of a group that are aimed at the address. When they ask it follows from the seed and from the /24
+// that it is in alone, as [probe.Plan] says.
+func (l *lookout) take(g *packGroup) error {
+	l.group, l.aims, l.plan = g, l.aims[:0], nil
+	for i, targets := range g.target {
+		index, ok := targets.Index(l.addr)
+		if !ok {
+			continue
+		}
+		near, within, err := neighbours(targets, index)
+		if err != nil {
+			return err
+		}
+		services := g.index[g.first[i]:g.first[i+1]]
+		service, found := slices.BinarySearch(services, int32(index))
+		if service += g.first[i]; !found {
+			service = -1
+		}
+		l.aims = append(l.aims, aim{i, service, within})
+		l.plan = append(l.plan, probe.Aim{Protocol: g.fr.passes[i].protocol, Targets: near})
+	}
+	return nil
+}
+
+// neighbours is the targets of a plan's group, and the place of one of them there.
+func neighbours(targets probe.Space, index int) (probe.Space, int, error) {
+	for _, part := range targets.Groups(24) {
+		if index < part.From || index >= part.To {
+			continue
+		}
+		var near []netip.Addr
+		for i := part.From; i < part.To; i++ {
+			near = append(near, targets.Addr(i))
+		}
+		s, err := probe.SpaceOfAddrs(near...)
+		return s, index - part.From, err
+	}
+	return probe.Space{}, 0, errTarget
+}
+
+// inRound finds what became of the address in a round that stands alone.
+func (l *lookout) inRound(r *probe.Round) {
+	for i := range r.Passes {
+		if target, ok := r.Passes[i].Targets.Index(l.addr); ok {
+			l.seen = append(l.seen, SightingOf(r, i, int32(target)))
+		}
+	}
+}
+
+// SightingOf is what became of a target of pass i.
+func SightingOf(r *probe.Round, i int, target int32) Sighting {
 	p := &r.Passes[i]
-	seen := Sighting{Start: r.Start, Kind: r.Kind, Protocol: p.Protocol}
+	seen := Sighting{Start: r.Start, Kind: r.Kind, Vantage: r.Vantage, VantageOK: r.VantageOK, Protocol: p.Protocol, Outcome: probe.Timeout}
 	if _, unsent := slices.BinarySearch(p.Unsent, target); unsent {
 		seen.Outcome = probe.Unsent
 		return seen
 	}
+	offset := probe.UnknownOffset
 	at, answered := slices.BinarySearchFunc(p.Answers, target, func(a probe.Answer, t int32) int { return int(a.Target - t) })
-	if !answered {
-		seen.Sent = silentSent(r, i, target)
-		return seen
+	if answered {
+		offset = p.Answers[at].Offset
+	} else {
+		offset = silentOffset(r, i, target, at)
 	}
-	a := &p.Answers[at]
-	seen.Outcome, seen.RTT, seen.Type, seen.Code, seen.From = a.Outcome, a.RTT, a.Type, a.Code, a.From
-	seen.Sent = instantAt(r, a.Offset)
+	if offset != probe.UnknownOffset {
+		seen.Sent, seen.SentKnown = r.Start.Add(int64(offset)), true
+	}
+	if answered {
+		seen.answered(&p.Answers[at])
+	}
+	seen.VantageOK = seen.VantageOK && !inWindows(r, &seen)
 	return seen
 }
 
-func instantAt(r *probe.Round, offset int32) *probe.Instant {
-	if offset == probe.UnknownOffset {
-		return nil
+// answered takes in an answer, whose send time says more than the plan.
+func (s *Sighting) answered(a *probe.Answer) {
+	s.Outcome, s.RTT, s.Type, s.Code, s.From = a.Outcome, a.RTT, a.Type, a.Code, a.From
+	s.SentKnown = a.Offset != probe.UnknownOffset
+	s.Sent = 0
+	if s.SentKnown {
+		s.Sent = s.Start.Add(int64(a.Offset))
 	}
-	at := r.Start.Add(int64(offset))
-	return &at
 }
 
-// silentSent is when a silent target was first asked: as recorded, else as planned.
-func silentSent(r *probe.Round, i int, target int32) *probe.Instant {
+// silentOffset is when a silent target was first asked: as recorded, else as planned. So many answers stand before it.
+func silentOffset(r *probe.Round, i int, target int32, answers int) int32 {
 	p := &r.Passes[i]
 	if len(p.SilentMS) > 0 {
-		k := 0
-		for t := range p.Silent() {
-			if t == target {
-				return instantAt(r, p.SilentMS[k])
-			}
-			k++
+		unsent, _ := slices.BinarySearch(p.Unsent, target)
+		return p.SilentMS[int(target)-unsent-answers]
+	}
+	if !r.Seeded {
+		return probe.UnknownOffset
+	}
+	return int32(r.Plan().Offset(i, int(target)) / time.Millisecond)
+}
+
+// inWindows reports whether it was sent while nobody vouched for our own connectivity.
+func inWindows(r *probe.Round, seen *Sighting) bool {
+	for _, w := range r.VantageBad {
+		if ms := int64(seen.Sent - r.Start); seen.SentKnown && ms >= w.From && ms < w.To {
+			return true
 		}
 	}
-	if !r.Seeded || r.Span == 0 {
-		return nil
-	}
-	return instantAt(r, int32(r.Plan().Offset(i, int(target))/time.Millisecond))
+	return false
 }

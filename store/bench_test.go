@@ -47,10 +47,11 @@ func BenchmarkYear(b *testing.B) {
 	defer s.Close()
 	for name, read := range map[string]func() error{
 		"summaries": func() error { _, err := s.Summaries(outage.SpaceBlock, 0, 1<<60); return err },
+		"hours":     func() error { _, err := s.Hours(outage.SpaceBlock, 0, 1<<60, false); return err },
 		"verify":    func() error { return s.Verify(nil) },
-		"rounds":    func() error { return s.Export(func(*probe.Round) error { return nil }) },
+		"rounds":    func() error { return drainTo(s.Export(0, 1<<60), func(*probe.Round) error { return nil }) },
 		"address": func() error {
-			for _, err := range s.Address(netip.MustParseAddr("198.18.0.3"), 0, 1<<60) {
+			for _, err := range s.Address(netip.MustParseAddr("198.18.0.3"), 0, 1<<60, true) {
 				if err != nil {
 					return err
 				}

@@ -2,54 +2,75 @@ package store
 
 import (
 	"fmt"
-	"math"
+	"iter"
 
 	bolt "go.etcd.io/bbolt"
 
 	"brownout/probe"
 )
 
-// Export hands every round to f in order of time, all as of one moment: a round that was under way then is exported as it
-// was then, however long f takes. Unless the cursor lay past everything that the rounds can bring, the last one carries it
-// as Until, so that a replay judges no further than was judged here. It holds no transaction while f runs.
-func (s *Store) Export(f func(*probe.Round) error) error {
-	h, open, err := s.freeze()
-	if err != nil {
-		return fmt.Errorf("export store %s: %w", s.path, err)
+// Export yields the rounds that start from from on and before to, by start, all as of one moment: a round that was under way
+// then comes as it was then, however long the reader takes. Where to lies after all of them and something was judged,
+// rounds that began at the cursor or after it are left for the next export, and the last one carries the cursor as Until:
+// a replay then judges no further than was judged here, and finds the same. No transaction is held between rounds.
+func (s *Store) Export(from, to probe.Instant) iter.Seq2[*probe.Round, error] {
+	return func(yield func(*probe.Round, error) bool) {
+		e := export{yield: yield}
+		h, open, err := s.freeze()
+		if err == nil && h.rounds > 0 {
+			err = e.run(s.records(from, to, false), &h, open, to > h.last.start)
+		}
+		if err != nil && !e.over {
+			yield(nil, fmt.Errorf("export store %s: %w", s.path, err))
+		}
 	}
-	if h.rounds == 0 {
-		return nil
+}
+
+// export holds one round back, for which one is the last is not known before the end.
+type export struct {
+	yield func(*probe.Round, error) bool
+	held  *probe.Round
+	over  bool // the reader wants no more
+}
+
+func (e *export) run(records iter.Seq2[*record, error], h *head, open map[key]*probe.Round, whole bool) error {
+	var until probe.Instant
+	if whole {
+		until = h.cursor
 	}
-	until := h.cursor
-	seen := probe.Instant(math.MinInt64)
-	var held *probe.Round // one behind, for the last is not known before the end
-	for rec, err := range s.records(h.first.start, h.last.start.Add(1), false) {
+	for rec, err := range records {
 		if err != nil {
-			return fmt.Errorf("export store %s: %w", s.path, err)
+			return err
 		}
 		k := keyOf(rec.round)
-		if k.compare(h.last) > 0 {
+		if k.compare(h.last) > 0 || until != 0 && k.start >= until {
 			break
 		}
 		if was, ok := open[k]; ok {
 			rec = &record{round: was}
-			seen = math.MaxInt64 // more may come
 		}
-		seen = max(seen, lastSeen(rec.round))
-		if held != nil {
-			if err := f(held); err != nil {
-				return err
-			}
+		if e.give(); e.over {
+			return nil
 		}
-		held = rec.round
+		e.held = rec.round
 	}
-	if held == nil || keyOf(held) != h.last {
-		return fmt.Errorf("export store %s: %w", s.path, damagedRecord(bucketRounds, h.last.bytes(), errLost))
+	if e.held == nil {
+		return nil
 	}
-	if until != 0 && until <= seen {
-		held.Until = until
+	if until != 0 {
+		last := *e.held
+		last.Until = until
+		e.held = &last
 	}
-	return f(held)
+	e.give()
+	return nil
+}
+
+// give yields the round held back.
+func (e *export) give() {
+	if e.held != nil && !e.over {
+		e.over = !e.yield(e.held, nil)
+	}
 }
 
 // freeze reads what may still change: the head and the rounds under way.
@@ -73,20 +94,4 @@ func (s *Store) freeze() (h head, open map[key]*probe.Round, err error) {
 		return nil
 	})
 	return h, open, err
-}
-
-// lastSeen is the latest moment at which an outcome that r holds was seen.
-func lastSeen(r *probe.Round) probe.Instant {
-	seen := r.End.Add(r.TimeoutMS())
-	for i := range r.Passes {
-		for k := range r.Passes[i].Answers {
-			a := &r.Passes[i].Answers[k]
-			sent := r.End
-			if a.Offset != probe.UnknownOffset {
-				sent = r.Start.Add(int64(a.Offset))
-			}
-			seen = max(seen, sent.Add(r.RTTMS(a)))
-		}
-	}
-	return seen.Add(r.Slack)
 }

@@ -1,11 +1,12 @@
 package store
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"brownout/probe"
@@ -27,7 +28,7 @@ func TestChangesAreCorrected(t *testing.T) {
 		mustCommit(t, s, Commit{Findings: outage.Findings{Changes: []outage.Change{c, other}}})
 	}
 	all, err := s.Said(outage.SpaceBlock)
-	if diff := cmp.Diff(said, all); diff != "" || err != nil {
+	if diff := gocmp.Diff(said, all); diff != "" || err != nil {
 		t.Error(diff, err)
 	}
 	for _, c := range []struct {
@@ -47,7 +48,7 @@ func TestChangesAreCorrected(t *testing.T) {
 		for _, i := range c.want {
 			want = append(want, said[i])
 		}
-		if diff := cmp.Diff(want, got, sameRounds); diff != "" || err != nil {
+		if diff := gocmp.Diff(want, got, sameRounds); diff != "" || err != nil {
 			t.Errorf("%d to %d: %s %v", c.from, c.to, diff, err)
 		}
 	}
@@ -70,11 +71,11 @@ func TestOutages(t *testing.T) {
 	b2.ID = b.ID
 	mustCommit(t, s, Commit{Findings: outage.Findings{Outages: []outage.Outage{b2, c}}})
 	got, err := s.Outages()
-	if diff := cmp.Diff([]outage.Outage{c, a, b2}, got, sameRounds); diff != "" || err != nil {
+	if diff := gocmp.Diff([]outage.Outage{c, a, b2}, got, sameRounds); diff != "" || err != nil {
 		t.Error(diff, err)
 	}
 	one, err := s.Outage(b.ID)
-	if diff := cmp.Diff(&b2, one, sameRounds); diff != "" || err != nil {
+	if diff := gocmp.Diff(&b2, one, sameRounds); diff != "" || err != nil {
 		t.Error(diff, err)
 	}
 	if none, err := s.Outage("space-never"); none != nil || err != nil {
@@ -129,7 +130,7 @@ func TestSummaries(t *testing.T) {
 				in = append(in, m)
 			}
 		}
-		if diff := cmp.Diff(in, got, sameRounds); diff != "" {
+		if diff := gocmp.Diff(in, got, sameRounds); diff != "" {
 			rt.Fatal(diff)
 		}
 		if err := s.Verify(nil); err != nil {
@@ -168,34 +169,74 @@ func TestVerifyFinds(t *testing.T) {
 	}
 }
 
+// What an address's history says is what its rounds say, whether they stand alone or in a pack, and from either end.
 func TestAddress(t *testing.T) {
 	s := openTest(t)
+	s.packAt = 4
+	var rounds []*probe.Round
+	for n := range 30 {
+		r := somePopulation(t, n)
+		switch n % 5 {
+		case 1:
+			r.Passes[1].Unsent = []int32{3}
+			r.Passes[1].Answers = r.Passes[1].Answers[2:]
+		case 2:
+			r.Passes[2].Answers = slices.DeleteFunc(r.Passes[2].Answers, func(a probe.Answer) bool { return a.Target == 3 })
+			r.VantageBad = []probe.Window{{From: 0, To: 330_000}}
+		case 3:
+			a := &r.Passes[0].Answers[0]
+			a.Outcome, a.Type, a.Code, a.From, a.RTT = probe.Unreachable, 3, 1, r.Space.Addr(9), 0
+		case 4:
+			r.Seeded, r.Seed = false, 0
+			r.Passes[3].Targets, _ = probe.ParseSpace([]string{"198.18.0.0/29", "198.18.2.0/30"}, nil)
+			r.Passes[3].Answers = nil
+		}
+		rounds = append(rounds, r)
+		mustCommit(t, s, Commit{Sealed: []*probe.Round{r}})
+	}
+	for _, index := range []int{3, 12, 40, 700, 1023} {
+		addr := rounds[0].Space.Addr(index)
+		var want []Sighting
+		for _, r := range rounds {
+			for i := range r.Passes {
+				if target, ok := r.Passes[i].Targets.Index(addr); ok {
+					want = append(want, SightingOf(r, i, int32(target)))
+				}
+			}
+		}
+		for _, newestFirst := range []bool{false, true} {
+			var got []Sighting
+			for seen, err := range s.Address(addr, 0, 1<<60, newestFirst) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = append(got, *seen)
+			}
+			slices.SortStableFunc(got, func(a, b Sighting) int { return cmp.Compare(a.Start, b.Start) })
+			if diff := gocmp.Diff(want, got, sameRounds); diff != "" {
+				t.Fatalf("%v, newest first %v: %s", addr, newestFirst, diff)
+			}
+		}
+	}
+	for seen := range s.Address(netip.MustParseAddr("198.18.4.0"), 0, 1<<60, false) {
+		t.Errorf("an address that was no target: %+v", seen)
+	}
+}
+
+func TestSighting(t *testing.T) {
 	r := somePopulation(t, 1)
 	r.Passes[1].Unsent = []int32{3}
 	r.Passes[1].Answers = r.Passes[1].Answers[2:]
 	r.Passes[2].Answers = slices.DeleteFunc(r.Passes[2].Answers, func(a probe.Answer) bool { return a.Target == 3 })
-	mustCommit(t, s, Commit{Sealed: []*probe.Round{r}})
-	var got []Sighting
-	for seen, err := range s.Address(r.Space.Addr(3), 0, 1<<60) {
-		if err != nil {
-			t.Fatal(err)
+	reply := Sighting{Start: r.Start, Vantage: "fra1", VantageOK: true, Protocol: probe.ICMP, Outcome: probe.Reply,
+		Sent: r.Start.Add(int64(r.Passes[0].Answers[0].Offset)), SentKnown: true, RTT: r.Passes[0].Answers[0].RTT}
+	unsent := Sighting{Start: r.Start, Vantage: "fra1", VantageOK: true, Protocol: probe.TCP(80), Outcome: probe.Unsent}
+	silent := Sighting{Start: r.Start, Vantage: "fra1", VantageOK: true, Protocol: probe.TCP(443), Outcome: probe.Timeout,
+		Sent: r.Start.Add(r.Plan().Offset(2, 3).Milliseconds()), SentKnown: true}
+	for i, want := range []Sighting{reply, unsent, silent} {
+		if diff := gocmp.Diff(want, SightingOf(r, i, 3), sameRounds); diff != "" {
+			t.Error(diff)
 		}
-		got = append(got, seen)
-	}
-	sent := r.Start.Add(int64(r.Passes[0].Answers[0].Offset))
-	planned := r.Start.Add(r.Plan().Offset(2, 3).Milliseconds())
-	dns := r.Start.Add(r.Plan().Offset(3, 3).Milliseconds())
-	want := []Sighting{
-		{Start: r.Start, Protocol: probe.ICMP, Outcome: probe.Reply, Sent: &sent, RTT: r.Passes[0].Answers[0].RTT},
-		{Start: r.Start, Protocol: probe.TCP(80), Outcome: probe.Unsent},
-		{Start: r.Start, Protocol: probe.TCP(443), Outcome: probe.Timeout, Sent: &planned},
-		{Start: r.Start, Protocol: probe.DNS, Outcome: probe.Timeout, Sent: &dns},
-	}
-	if diff := cmp.Diff(want, got, sameRounds); diff != "" {
-		t.Error(diff)
-	}
-	for seen := range s.Address(netip.MustParseAddr("198.18.4.0"), 0, 1<<60) {
-		t.Errorf("an address that was no target: %+v", seen)
 	}
 }
 
@@ -221,7 +262,7 @@ func TestSpacesAndStats(t *testing.T) {
 		mustCommit(t, s, Commit{Sealed: []*probe.Round{r}, Cursor: r.End})
 	}
 	got, err := s.Spaces()
-	if diff := cmp.Diff(want, got, sameRounds); diff != "" || err != nil {
+	if diff := gocmp.Diff(want, got, sameRounds); diff != "" || err != nil {
 		t.Error(diff, err)
 	}
 	st, err := s.Stats()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -311,6 +312,18 @@ func TestConcurrent(t *testing.T) {
 	}
 }
 
+func drainTo(rounds iter.Seq2[*probe.Round, error], f func(*probe.Round) error) error {
+	for r, err := range rounds {
+		if err == nil {
+			err = f(r)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // readOnce reads everything in the i-th way and checks that the rounds are whole and in order.
 func readOnce(s *Store, i int) error {
 	var starts []probe.Instant
@@ -322,18 +335,11 @@ func readOnce(s *Store, i int) error {
 		return nil
 	}
 	if i == 0 {
-		if err := s.Export(check); err != nil {
+		if err := drainTo(s.Export(0, 1<<60), check); err != nil {
 			return err
 		}
-	} else {
-		for r, err := range s.Rounds(0, 1<<60, i == 1) {
-			if err == nil {
-				err = check(r)
-			}
-			if err != nil {
-				return err
-			}
-		}
+	} else if err := drainTo(s.Rounds(0, 1<<60, i == 1), check); err != nil {
+		return err
 	}
 	if i == 1 {
 		slices.Reverse(starts)

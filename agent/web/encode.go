@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
@@ -14,31 +15,46 @@ func WriteList[T any](w io.Writer, list []T) error {
 	return writeSeq(w, each(list))
 }
 
-func writeSeq[T any](w io.Writer, list iter.Seq2[*T, error]) error {
-	n := 0
+// bufferSize is what is written at a time of a long list.
+const bufferSize = 32 << 10
+
+func writeSeq[T any](to io.Writer, list iter.Seq2[*T, error]) error {
+	w := bufio.NewWriterSize(to, bufferSize)
+	lead := "[\n"
 	for v, err := range list {
 		if err != nil {
 			return err
 		}
-		line, err := encode(v)
+		line, err := appendLine(w.AvailableBuffer(), lead, v)
 		if err != nil {
 			return err
 		}
-		lead := ",\n"
-		if n == 0 {
-			lead = "[\n"
-		}
-		if _, err := io.WriteString(w, lead+string(line)); err != nil {
+		if _, err := w.Write(line); err != nil {
 			return err
 		}
-		n++
+		lead = ",\n"
 	}
 	end := "\n]\n"
-	if n == 0 {
+	if lead == "[\n" {
 		end = "[]\n"
 	}
-	_, err := io.WriteString(w, end)
-	return err
+	w.WriteString(end) // Flush says whether it failed
+	return w.Flush()
+}
+
+// quick is what encodes itself without reflection: of it there may be very many.
+type quick interface {
+	appendJSON(b []byte) []byte
+	appendCSV(b []byte) []byte
+}
+
+func appendLine(b []byte, lead string, v any) ([]byte, error) {
+	b = append(b, lead...)
+	if q, ok := v.(quick); ok {
+		return q.appendJSON(b), nil
+	}
+	line, err := encode(v)
+	return append(b, line...), err
 }
 
 // WriteObject writes one indented object.
@@ -74,8 +90,9 @@ type column[T any] struct {
 }
 
 // writeCSV writes RFC 4180 with a header line.
-func writeCSV[T any](w io.Writer, columns []column[T], list iter.Seq2[*T, error]) error {
-	out := csv.NewWriter(w)
+func writeCSV[T any](to io.Writer, columns []column[T], list iter.Seq2[*T, error]) error {
+	w := bufio.NewWriterSize(to, bufferSize)
+	out := csv.NewWriter(w) // it takes w as its own buffer
 	row := make([]string, len(columns))
 	for i, c := range columns {
 		row[i] = c.name
@@ -86,6 +103,12 @@ func writeCSV[T any](w io.Writer, columns []column[T], list iter.Seq2[*T, error]
 	for v, err := range list {
 		if err != nil {
 			return err
+		}
+		if q, ok := any(v).(quick); ok {
+			if _, err := w.Write(q.appendCSV(w.AvailableBuffer())); err != nil {
+				return err
+			}
+			continue
 		}
 		for i, c := range columns {
 			row[i] = c.of(v)

@@ -4,6 +4,7 @@ import (
 	"iter"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"brownout/probe"
@@ -14,11 +15,14 @@ import (
 // source is what the API reads of a store. *store.Store is one.
 type source interface {
 	Rounds(from, to probe.Instant, newestFirst bool) iter.Seq2[*probe.Round, error]
+	Address(addr netip.Addr, from, to probe.Instant, newestFirst bool) iter.Seq2[*store.Sighting, error]
+	Export(from, to probe.Instant) iter.Seq2[*probe.Round, error]
 	Round(start probe.Instant, kind probe.Kind) (*probe.Round, error) // nil: there is none
 	Outages() ([]outage.Outage, error)
 	Outage(id string) (*outage.Outage, error) // nil: there is none
 	Said(block string) ([]outage.Change, error)
 	Summaries(block string, from, to probe.Instant) ([]outage.Summary, error)
+	Hours(block string, from, to probe.Instant, days bool) ([]store.Hour, error)
 	Blocks() ([]string, error)
 	Detector() (snapshot []byte, cursor probe.Instant, err error)
 	Learned(blockBits int) (store.Learned, error)

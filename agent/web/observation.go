@@ -8,6 +8,7 @@ import (
 	"sort"
 
 	"brownout/probe"
+	"brownout/store"
 )
 
 // Observation is what became of one probe.
@@ -160,32 +161,40 @@ func (h *handler) address(a *answer) error {
 	if err != nil {
 		return badParameter("ip", fmt.Sprintf("%q is no IP address", a.r.PathValue("ip")))
 	}
-	found, known := h.observationsOf(ip.Unmap(), from, to, limit)
-	if known != nil {
-		return known
-	}
-	return list(a, format, observationColumns, each(found))
+	return list(a, format, observationColumns, h.observationsOf(ip.Unmap(), from, to, limit))
 }
 
-func (h *handler) observationsOf(ip netip.Addr, from, to probe.Instant, limit int) ([]Observation, error) {
-	found := []Observation{}
-	for r, err := range h.src.Rounds(from, to, true) {
-		if err != nil {
-			return nil, err
-		}
-		var o observer
-		for pass := range r.Passes {
-			target, ok := r.Passes[pass].Targets.Index(ip)
-			if !ok {
-				continue
+func (h *handler) observationsOf(ip netip.Addr, from, to probe.Instant, limit int) iter.Seq2[*Observation, error] {
+	return func(yield func(*Observation, error) bool) {
+		n := 0
+		for seen, err := range h.src.Address(ip, from, to, true) {
+			if err != nil {
+				yield(nil, err)
+				return
 			}
-			if o.r == nil {
-				o = observe(r)
-			}
-			if found = append(found, o.of(pass, int32(target))); len(found) == limit {
-				return found, nil
+			o := observationOf(seen, ip)
+			if n++; !yield(&o, nil) || n >= limit {
+				return
 			}
 		}
 	}
-	return found, nil
+}
+
+func observationOf(s *store.Sighting, ip netip.Addr) Observation {
+	o := Observation{
+		Round: s.Start, Kind: s.Kind, Vantage: s.Vantage, VantageOK: s.VantageOK, Address: ip, Protocol: s.Protocol, Outcome: s.Outcome,
+	}
+	if s.SentKnown {
+		o.SentAt = &s.Sent
+	}
+	if s.RTT > 0 {
+		o.RTT = &s.RTT
+	}
+	if s.Outcome == probe.Unreachable {
+		o.Type, o.Code = &s.Type, &s.Code
+		if s.From.IsValid() {
+			o.From = &s.From
+		}
+	}
+	return o
 }

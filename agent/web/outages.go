@@ -13,6 +13,7 @@ import (
 func (h *handler) outages(a *answer) error {
 	format, blocks := a.p.format(), a.p.truth("blocks")
 	block, status := a.p.get("block"), a.p.word("status", "", "ongoing", "ended")
+	kind := a.p.word("kind", "", "partial", "total")
 	from, to := a.p.span()
 	limit := a.p.limit(0)
 	if err := a.p.done(); err != nil {
@@ -24,7 +25,7 @@ func (h *handler) outages(a *answer) error {
 	}
 	all = slices.DeleteFunc(all, func(o outage.Outage) bool {
 		return !blocks && block == "" && o.Block != outage.SpaceBlock || block != "" && o.Block != block ||
-			status != "" && string(o.Status) != status || !overlaps(&o, from, to)
+			status != "" && string(o.Status) != status || kind != "" && o.Kind.String() != kind || !overlaps(&o, from, to)
 	})
 	slices.SortFunc(all, outage.CompareOutages)
 	if limit > 0 && len(all) > limit {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bufio"
 	"fmt"
 	"iter"
 
@@ -189,53 +190,37 @@ func (h *handler) export(a *answer) error {
 	return h.exportLines(a, from, to)
 }
 
-// exportLines marks the last line of all with how far it was judged, so that a replay stops there. The cursor is read
-// first: rounds that came since began unjudged, and are left for the next export.
 func (h *handler) exportLines(a *answer, from, to probe.Instant) error {
-	bits, cursor, err := h.judgedBy()
+	bits, err := h.judgedBy()
 	if err != nil {
 		return err
 	}
-	whole := to == outage.EndOfTime && cursor != 0
-	w := probe.NewRoundWriter(a)
-	var held *probe.Round
-	for r, err := range h.src.Rounds(from, to, false) {
-		if err != nil {
-			return err
-		}
-		if whole && r.Start >= cursor {
-			break
-		}
-		if held == nil {
+	out := bufio.NewWriterSize(a, bufferSize)
+	w := probe.NewRoundWriter(out)
+	first := true
+	for r, err := range h.src.Export(from, to) {
+		if err == nil && first {
 			err = w.Header(bits, r.Timeout, r.Scale)
-		} else {
-			err = w.Write(held)
+			first = false
+		}
+		if err == nil {
+			err = w.Write(r)
 		}
 		if err != nil {
 			return err
 		}
-		held = r
 	}
-	if held == nil {
-		return nil
-	}
-	if whole {
-		last := *held
-		last.Until = cursor
-		held = &last
-	}
-	return w.Write(held)
+	return out.Flush()
 }
 
-// judgedBy is by what blocks the rounds were judged, and up to when. What another version learned is not needed for that.
-func (h *handler) judgedBy() (bits int, cursor probe.Instant, err error) {
-	snapshot, cursor, err := h.src.Detector()
+// judgedBy is by what blocks the rounds were judged. What another version learned is not needed for that.
+func (h *handler) judgedBy() (bits int, err error) {
+	snapshot, _, err := h.src.Detector()
 	if err != nil {
-		return 0, 0, err
+		return 0, err
 	}
 	if d := outage.New(outage.Config{}); d.UnmarshalBinary(snapshot) == nil {
-		return d.BlockBits, cursor, nil
+		return d.BlockBits, nil
 	}
-	bits, err = h.src.BlockBits(0)
-	return bits, cursor, err
+	return h.src.BlockBits(0)
 }

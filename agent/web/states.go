@@ -115,9 +115,13 @@ var stateColumns = []column[outage.Stretch]{
 
 func (h *handler) summaries(a *answer) error {
 	format, block := a.p.format(), cmp.Or(a.p.get("block"), outage.SpaceBlock)
+	by := a.p.word("by", "round", "hour", "day")
 	from, to := a.p.span()
 	if err := a.p.done(); err != nil {
 		return err
+	}
+	if by != "round" {
+		return h.hours(a, format, block, from, to, by == "day")
 	}
 	all, err := h.src.Summaries(block, from, to)
 	if err != nil {

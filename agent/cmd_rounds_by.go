@@ -1,0 +1,35 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+
+	"brownout/agent/web"
+)
+
+// roundsBy lists hours or days of a block, the oldest first.
+func (a *app) roundsBy(ctx context.Context, q *query, by string) error {
+	q.values.Set("by", by)
+	var list []web.Period
+	return q.answer(ctx, "summaries", &list, func(bool) error {
+		a.drawPeriods(list)
+		return nil
+	})
+}
+
+func (a *app) drawPeriods(list []web.Period) {
+	if len(list) == 0 {
+		fmt.Fprintln(a.stdout, "No rounds.")
+		return
+	}
+	p := a.paletteOf(a.stdout)
+	t := a.newTable("START (UTC)", "ROUNDS", "STATE", "RATE", "LOWEST", "ANSWERING", "RTT P10", "P50", "P90")
+	rightAligned(t, 2, 4, 5, 6, 7, 8, 9)
+	for i := range list {
+		h := &list[i]
+		t.AppendRow([]any{stamp(h.Start), h.Rounds, p.state(h.State), percent(h.Rate), percent(h.Lowest),
+			fmt.Sprintf("%.1f of %.1f", h.Observed.Float(), h.Expected.Float()),
+			milliseconds(h.RTT[0]), milliseconds(h.RTT[2]), milliseconds(h.RTT[4])})
+	}
+	t.Render()
+}

@@ -1,0 +1,72 @@
+package web
+
+import (
+	"fmt"
+
+	"brownout/probe"
+	"brownout/probe/outage"
+	"brownout/store"
+)
+
+// Period is a block's full rounds that began within an hour or a day.
+type Period struct {
+	Block  string         `json:"block"`
+	Start  probe.Instant  `json:"start"`
+	End    probe.Instant  `json:"end"`
+	Rounds int            `json:"rounds"`
+	State  outage.State   `json:"state"`         // the worst in it
+	Rate   outage.Decimal `json:"response_rate"` // of all rounds but those in which the state was unknown
+	Lowest outage.Decimal `json:"lowest_rate"`   // of one round
+	// Means of these rounds.
+	Expected   outage.Decimal `json:"expected"`
+	Observed   outage.Decimal `json:"observed"`
+	Responsive outage.Decimal `json:"responsive"`
+	Targets    int            `json:"targets"`
+	RTT        [5]uint32      `json:"rtt_us"` // means of the rounds' 10th, 25th, 50th, 75th and 90th percentiles
+}
+
+const hourMS = 3600_000
+
+// hours answers with hours or days: a year comes at once.
+func (h *handler) hours(a *answer, format, block string, from, to probe.Instant, days bool) error {
+	all, err := h.src.Hours(block, from, to, days)
+	if err != nil {
+		return err
+	}
+	lasts := int64(hourMS)
+	if days {
+		lasts *= 24
+	}
+	periods := make([]Period, len(all))
+	for i := range all {
+		periods[i] = periodOf(block, &all[i], lasts)
+	}
+	return list(a, format, periodColumns, each(periods))
+}
+
+func periodOf(block string, h *store.Hour, lasts int64) Period {
+	return Period{
+		Block: block, Start: h.Start, End: h.Start.Add(lasts), Rounds: h.Rounds, State: h.Worst(), Rate: h.Rate(), Lowest: h.Lowest,
+		Expected: h.Expected, Observed: outage.Ratio(int64(h.Observed), int64(h.Judged)), Responsive: outage.Ratio(int64(h.Lives), int64(h.Judged)),
+		Targets: h.Targets, RTT: h.RTT,
+	}
+}
+
+var periodColumns = []column[Period]{
+	{"block", func(p *Period) string { return p.Block }},
+	{"start", func(p *Period) string { return p.Start.String() }},
+	{"end", func(p *Period) string { return p.End.String() }},
+	{"rounds", func(p *Period) string { return fmt.Sprint(p.Rounds) }},
+	{"state", func(p *Period) string { return p.State.String() }},
+	{"response_rate", func(p *Period) string { return p.Rate.String() }},
+	{"lowest_rate", func(p *Period) string { return p.Lowest.String() }},
+	{"expected", func(p *Period) string { return p.Expected.String() }},
+	{"observed", func(p *Period) string { return p.Observed.String() }},
+	{"responsive", func(p *Period) string { return p.Responsive.String() }},
+	{"targets", func(p *Period) string { return fmt.Sprint(p.Targets) }},
+	{"rtt_us_p10", func(p *Period) string { return fmt.Sprint(p.RTT[0]) }},
+	{"rtt_us_p25", func(p *Period) string { return fmt.Sprint(p.RTT[1]) }},
+	{"rtt_us_p50", func(p *Period) string { return fmt.Sprint(p.RTT[2]) }},
+	{"rtt_us_p75", func(p *Period) string { return fmt.Sprint(p.RTT[3]) }},
+	{"rtt_us_p90", func(p *Period) string { return fmt.Sprint(p.RTT[4]) }},
+}

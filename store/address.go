@@ -54,7 +54,14 @@ type lookout struct {
 	group *packGroup // that aims are of
 	aims  []aim
 	plan  []probe.Aim // the same as a plan's
-	seen  []Sighting  // in the latest round
+	near  []nearby
+	seen  []Sighting // in the latest round
+}
+
+// nearby is where the address is among targets: passes and packs mostly have the same.
+type nearby struct {
+	targets, group probe.Space
+	within         int
 }
 
 // aim is a pass of a group that is aimed at the address.
@@ -125,7 +132,7 @@ func (l *lookout) take(g *packGroup) error {
 		if !ok {
 			continue
 		}
-		near, within, err := neighbours(targets, index)
+		near, err := l.nearby(targets, index)
 		if err != nil {
 			return err
 		}
@@ -134,26 +141,33 @@ func (l *lookout) take(g *packGroup) error {
 		if service += g.first[i]; !found {
 			service = -1
 		}
-		l.aims = append(l.aims, aim{i, service, within})
-		l.plan = append(l.plan, probe.Aim{Protocol: g.fr.passes[i].protocol, Targets: near})
+		l.aims = append(l.aims, aim{i, service, near.within})
+		l.plan = append(l.plan, probe.Aim{Protocol: g.fr.passes[i].protocol, Targets: near.group})
 	}
 	return nil
 }
 
-// neighbours is the targets of a plan's group, and the place of one of them there.
-func neighbours(targets probe.Space, index int) (probe.Space, int, error) {
+// nearby finds a plan's group of targets.
+func (l *lookout) nearby(targets probe.Space, index int) (nearby, error) {
+	for _, n := range l.near {
+		if n.targets.Equal(targets) {
+			return n, nil
+		}
+	}
 	for _, part := range targets.Groups(24) {
 		if index < part.From || index >= part.To {
 			continue
 		}
-		var near []netip.Addr
+		var addrs []netip.Addr
 		for i := part.From; i < part.To; i++ {
-			near = append(near, targets.Addr(i))
+			addrs = append(addrs, targets.Addr(i))
 		}
-		s, err := probe.SpaceOfAddrs(near...)
-		return s, index - part.From, err
+		group, err := probe.SpaceOfAddrs(addrs...)
+		n := nearby{targets, group, index - part.From}
+		l.near = append(l.near, n)
+		return n, err
 	}
-	return probe.Space{}, 0, errTarget
+	return nearby{}, errTarget
 }
 
 // inRound finds what became of the address in a round that stands alone.

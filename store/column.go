@@ -164,21 +164,8 @@ func (r *reader) end() error {
 
 // column reads n values that were written with minWidth.
 func (r *reader) column(n, minWidth int) []uint64 {
+	base, width, patches, packed := r.openColumn(n, minWidth)
 	if n == 0 || r.err != nil {
-		return nil
-	}
-	base, head := r.uvarint(), r.byte()
-	width := int(head >> 1)
-	if width < minWidth || width > maxWidth {
-		r.fail(errColumn)
-		return nil
-	}
-	var patches []uint64 // index and high bits by turns
-	if head&1 != 0 {
-		patches = r.exceptions(n)
-	}
-	packed := r.bytes((n*width + 7) / 8)
-	if r.err != nil {
 		return nil
 	}
 	values := unpack(packed, n, width)
@@ -189,6 +176,34 @@ func (r *reader) column(n, minWidth int) []uint64 {
 		values[i] += base
 	}
 	return values
+}
+
+// skipColumn passes over n values that were written with minWidth, and gives their bytes.
+func (r *reader) skipColumn(n, minWidth int) []byte {
+	from := r.b
+	r.openColumn(n, minWidth)
+	if r.err != nil {
+		return nil
+	}
+	return from[:len(from)-len(r.b)]
+}
+
+// openColumn takes a column apart; patches are index and high bits by turns.
+func (r *reader) openColumn(n, minWidth int) (base uint64, width int, patches []uint64, packed []byte) {
+	if n == 0 || r.err != nil {
+		return 0, 0, nil, nil
+	}
+	base = r.uvarint()
+	head := r.byte()
+	width = int(head >> 1)
+	if width < minWidth || width > maxWidth {
+		r.fail(errColumn)
+		return 0, 0, nil, nil
+	}
+	if head&1 != 0 {
+		patches = r.exceptions(n)
+	}
+	return base, width, patches, r.bytes((n*width + 7) / 8)
 }
 
 func (r *reader) exceptions(n int) []uint64 {

@@ -18,6 +18,8 @@ const jsonVersion = 1
 
 var errMissing = errors.New("is missing")
 
+var errMalformedKey = errors.New("malformed key")
+
 func appendJSON(v any) ([]byte, error) {
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -123,7 +125,7 @@ func (s *Store) Outages() ([]outage.Outage, error) {
 		}
 		err = each(tx, bucketByStart, func(k, _ []byte) error {
 			if len(k) < 8 {
-				return damagedRecord(bucketByStart, k, errors.New("malformed key"))
+				return damagedRecord(bucketByStart, k, errMalformedKey)
 			}
 			o, err := readOutage(tx, k[8:])
 			if err == nil && o == nil {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -228,9 +229,29 @@ type packGroup struct {
 	index  []int32  // of each service: its target
 	codes  []uint8  // services by rounds: outcome + 1, 0 being silence
 	place  []uint32 // services by rounds: the answer's place
-	rtts   []uint64
+	from   []int    // of each service: the place of its first answer; one more at the end
+	rtts   []rttColumn
 	offset []uint64
 	rare   map[uint32]rarity // by place
+}
+
+// rttColumn is a service's RTTs, which are decoded when they are asked for: most who ask want one service.
+type rttColumn struct {
+	raw   []byte
+	codes []uint64
+}
+
+// rtt is the RTT of the answer in a place of a service's.
+func (g *packGroup) rtt(s int, place uint32) (uint32, error) {
+	c := &g.rtts[s]
+	if c.codes == nil {
+		in := reader{b: c.raw}
+		c.codes = in.column(g.from[s+1]-g.from[s], 1)
+		if err := in.end(); err != nil {
+			return 0, err
+		}
+	}
+	return rttOf(c.codes[int(place)-g.from[s]])
 }
 
 // rarity is what few answers have.
@@ -344,21 +365,24 @@ func (g *packGroup) readOutcomes(in *reader, n int) error {
 
 func (g *packGroup) readAnswers(in *reader, n int, forms byte) error {
 	g.place = make([]uint32, len(g.codes))
-	g.rtts = make([]uint64, 0, len(g.codes))
+	g.rtts = make([]rttColumn, len(g.index))
+	g.from = make([]int, len(g.index)+1)
+	answers := 0
 	for s := range g.index {
-		answers := 0
+		g.from[s] = answers
 		for at := s * n; at < (s+1)*n; at++ {
 			if g.codes[at] != 0 {
-				g.place[at] = uint32(len(g.rtts) + answers)
+				g.place[at] = uint32(answers)
 				answers++
 			}
 		}
-		g.rtts = append(g.rtts, in.column(answers, 1)...)
+		g.rtts[s].raw = bytes.Clone(in.skipColumn(answers-g.from[s], 1))
 		if in.err != nil {
 			return in.err
 		}
 	}
-	g.offset = in.column(len(g.rtts), 0)
+	g.from[len(g.index)] = answers
+	g.offset = in.column(answers, 0)
 	g.rare = map[uint32]rarity{}
 	if forms&groupFirsts != 0 {
 		if err := g.readFirsts(in); err != nil {
@@ -373,11 +397,11 @@ func (g *packGroup) readAnswers(in *reader, n int, forms byte) error {
 
 // places reads ascending places of answers.
 func (g *packGroup) places(in *reader) []uint32 {
-	n := in.count(len(g.rtts))
+	n := in.count(len(g.offset))
 	var out []uint32
 	next := uint64(0)
 	for _, gap := range in.column(n, 0) {
-		if gap >= uint64(len(g.rtts)) || next+gap >= uint64(len(g.rtts)) {
+		if gap >= uint64(len(g.offset)) || next+gap >= uint64(len(g.offset)) {
 			in.fail(errTable)
 			return nil
 		}
@@ -455,7 +479,7 @@ func (g *packGroup) answer(s, j int, planned int32) (a probe.Answer, err error) 
 	if a.Offset, err = offsetOf(g.offset[place], planned); err != nil {
 		return a, err
 	}
-	if a.RTT, err = rttOf(g.rtts[place]); err != nil {
+	if a.RTT, err = g.rtt(s, place); err != nil {
 		return a, err
 	}
 	if len(g.rare) == 0 {

@@ -79,9 +79,14 @@ type roundWalk struct {
 	done        bool
 }
 
-// full reports whether a batch holds enough to end before e.
-func full(batch []entry, e *entry) bool {
-	return len(batch) >= batchRounds && (e.pack == nil || batch[len(batch)-1].pack != e.pack)
+// full reports whether a batch holds enough to end after its last, which is e: at the edge of a pack, so that none is
+// decoded twice.
+func full(batch []entry, e *entry, down bool) bool {
+	edge := 0
+	if e.pack != nil && !down {
+		edge = len(e.pack.keys) - 1
+	}
+	return len(batch) >= batchRounds && (e.pack == nil || e.i == edge)
 }
 
 // batch reads on, and checks that each round names the one before it: also across the bounds, so that a record that was
@@ -103,9 +108,6 @@ func (s *Store) batchUp(tx *bolt.Tx, w *roundWalk, h *head) (batch []entry, err 
 	chain := chainUp{head: h}
 	e, err := w.begin(c, &chain)
 	for ; err == nil && e != nil; e, err = c.next() {
-		if full(batch, e) && e.start < w.to {
-			return batch, nil
-		}
 		if err := chain.next(e); err != nil {
 			return batch, err
 		}
@@ -117,6 +119,9 @@ func (s *Store) batchUp(tx *bolt.Tx, w *roundWalk, h *head) (batch []entry, err 
 		default:
 			batch = append(batch, *e)
 			w.started, w.last = true, *e
+			if full(batch, e, false) && e.key != h.last {
+				return batch, nil
+			}
 		}
 	}
 	if err != nil {
@@ -170,9 +175,6 @@ func (s *Store) batchDown(tx *bolt.Tx, w *roundWalk, h *head) (batch []entry, er
 	c := s.entries(tx)
 	e, want, err := w.beginDown(c, h)
 	for ; err == nil && e != nil; e, err = c.prev() {
-		if full(batch, e) && e.start >= w.from {
-			return batch, nil
-		}
 		if e.key != want || !e.linked && e.key != h.first {
 			return batch, damagedRecord(bucketRounds, e.key.bytes(), errLost)
 		}
@@ -187,6 +189,9 @@ func (s *Store) batchDown(tx *bolt.Tx, w *roundWalk, h *head) (batch []entry, er
 		}
 		if !e.linked {
 			w.done = true
+			return batch, nil
+		}
+		if full(batch, e, true) {
 			return batch, nil
 		}
 		want = e.before

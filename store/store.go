@@ -33,6 +33,8 @@ type Store struct {
 	meta   meta
 	packAt int // how many rounds make a pack
 
+	care    sync.Mutex               // held by what takes long: a deep check, a backup, a compaction
+	swap    sync.RWMutex             // guards db and file, which a compaction replaces; held by reads
 	write   sync.Mutex               // held by a change, and by a deep check, which no change may run beside
 	touched func(bucket, key []byte) // told of every change, under write; nil: nobody follows
 	mu      sync.Mutex
@@ -135,23 +137,31 @@ const mapSize = 1 << 30
 const growSize = 256 << 10
 
 func (s *Store) openBolt() error {
-	o := &bolt.Options{
-		ReadOnly: s.opt.ReadOnly, FreelistType: bolt.FreelistMapType, NoStatistics: true, Timeout: time.Second,
-		OpenFile: func(string, int, os.FileMode) (*os.File, error) { return s.file, nil },
-	}
-	if !s.opt.ReadOnly && strconv.IntSize == 64 {
-		o.InitialMmapSize = mapSize
-	}
-	db, err := bolt.Open(s.path, fileMode, o)
+	db, err := openBoltOn(s.path, s.file, s.opt.ReadOnly)
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return fmt.Errorf("store %s is %w: stop that process, or ask it through its socket", s.path, ErrLocked)
 	case err != nil:
 		return &DamagedError{s.path, err}
 	}
-	db.AllocSize = growSize
 	s.db = db
 	return nil
+}
+
+// openBoltOn lets bbolt work on an open file, which it locks and in the end closes.
+func openBoltOn(path string, f *os.File, readOnly bool) (*bolt.DB, error) {
+	o := &bolt.Options{
+		ReadOnly: readOnly, FreelistType: bolt.FreelistMapType, NoStatistics: true, Timeout: time.Second,
+		OpenFile: func(string, int, os.FileMode) (*os.File, error) { return f, nil },
+	}
+	if !readOnly && strconv.IntSize == 64 {
+		o.InitialMmapSize = mapSize
+	}
+	db, err := bolt.Open(path, fileMode, o)
+	if err == nil {
+		db.AllocSize = growSize
+	}
+	return db, err
 }
 
 // abandon lets go of a store that could not be opened.
@@ -199,6 +209,8 @@ func (s *Store) view(f func(tx *bolt.Tx) error) error {
 	if err := s.usable(); err != nil {
 		return err
 	}
+	s.swap.RLock()
+	defer s.swap.RUnlock()
 	err := s.guard(func() error { return s.db.View(f) })
 	if errors.Is(err, bolterrors.ErrDatabaseNotOpen) {
 		return ErrClosed

@@ -25,6 +25,8 @@ const maxFindings = 100
 // Changes wait while the pages are checked, some 20 ms a year of rounds, and go on while the records are, about a second a
 // year, as of the moment when that began.
 func (s *Store) Verify(progress func(done, total int)) error {
+	s.care.Lock()
+	defer s.care.Unlock()
 	s.write.Lock()
 	unlockOnce := sync.OnceFunc(s.write.Unlock)
 	defer unlockOnce()

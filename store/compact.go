@@ -116,10 +116,14 @@ const copyBytes = 1 << 20
 func (c *compaction) copy() error {
 	return c.store.guard(func() error {
 		total, done := 0, 0
+		var names [][]byte
 		for _, name := range bucketNames {
-			total += c.tx.Bucket(name).Stats().KeyN
+			if b := c.tx.Bucket(name); b != nil { // else it is of a later schema
+				names = append(names, name)
+				total += b.Stats().KeyN
+			}
 		}
-		for _, name := range bucketNames {
+		for _, name := range names {
 			err := copyBucket(c.db, c.tx.Bucket(name), name, func() {
 				if done++; c.progress != nil && (done%256 == 0 || done == total) {
 					c.progress(done, total)

@@ -17,7 +17,7 @@ var ErrForeign = errors.New("not a brownout store")
 // ErrReadOnly is returned by a change to a store that was opened for reading.
 var ErrReadOnly = errors.New("store is open for reading only")
 
-// SchemaError says that a store was written by a newer program.
+// SchemaError says that a store has another schema than this program's: a newer program wrote it, or an older one.
 type SchemaError struct {
 	Path             string
 	Found, Supported int
@@ -28,6 +28,9 @@ func (e *SchemaError) Error() string {
 	by := ""
 	if e.CreatedBy != "" {
 		by = " (created by brownout " + e.CreatedBy + ")"
+	}
+	if e.Found < e.Supported {
+		return fmt.Sprintf("store %s has schema version %d%s, and this program works on %d: run `brownout store upgrade`, which keeps a backup", e.Path, e.Found, by, e.Supported)
 	}
 	return fmt.Sprintf("store %s has schema version %d%s, and this program reads up to %d: run a newer brownout, or name another file", e.Path, e.Found, by, e.Supported)
 }

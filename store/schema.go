@@ -137,10 +137,13 @@ func (s *Store) readMeta(tx *bolt.Tx) error {
 	}
 	s.meta.schema = int(min(in.uvarint(), 1<<31-1))
 	s.meta.createdBy = in.text()
-	if s.meta.schema > schemaVersion {
+	if s.meta.schema > schemaVersion || s.meta.schema < schemaVersion && !s.opt.anySchema {
 		return &SchemaError{s.path, s.meta.schema, schemaVersion, s.meta.createdBy}
 	}
 	for _, name := range bucketNames {
+		if s.meta.schema < 2 && string(name) == string(bucketHours) {
+			continue
+		}
 		if tx.Bucket(name) == nil {
 			return &DamagedError{s.path, fmt.Errorf("bucket %s is missing", name)}
 		}

@@ -21,6 +21,8 @@ type Options struct {
 	Timeout  time.Duration // how long to wait for another process's lock; 0: not at all
 	Version  string        // of the program, noted in a store that it creates
 	Log      *slog.Logger  // nil: discard
+
+	anySchema bool // an older one too
 }
 
 // Store is an open file. It is safe for one writer and many readers.

@@ -62,6 +62,15 @@ func explainStore(err error) error {
 	case errors.As(err, &damaged):
 		return hint(err, "`brownout run` sets a damaged store aside, keeps it, and goes on with a new one")
 	}
+	return explainSchema(err)
+}
+
+// explainSchema adds the next step where a store is of an older version.
+func explainSchema(err error) error {
+	var schema *store.SchemaError
+	if errors.As(err, &schema) && schema.Found < schema.Supported {
+		return hint(err, "run `brownout store upgrade`; it takes seconds, and keeps the file as it was")
+	}
 	return err
 }
 

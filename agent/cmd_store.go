@@ -5,92 +5,128 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"brownout/agent/web"
 	"brownout/store"
 )
 
 func (a *app) storeCommand() *cobra.Command {
-	c := asGroup(&cobra.Command{Use: "store", Short: "Verify or back up the result store", GroupID: groupCare})
-	c.AddCommand(a.storeVerifyCommand(), a.storeBackupCommand())
+	c := asGroup(&cobra.Command{Use: "store", Short: "Verify, back up, shrink or upgrade the result store", GroupID: groupCare})
+	c.AddCommand(a.storeVerifyCommand(), a.storeBackupCommand(), a.storeCompactCommand(), a.storePruneCommand(), a.storeUpgradeCommand())
 	return c
 }
 
 func (a *app) storeVerifyCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "verify", Short: "Check every page and record", Args: noArgs,
-		Long:    "Checks the file's pages, every record's checksum and encoding, and that nothing is missing. Exit code 1: something is.",
+		Long: "Checks the file's pages, every record's checksum and encoding, and that nothing is missing. Exit code 1: something is.\n" +
+			"A running agent does it itself, and goes on measuring.",
 		Example: "  brownout store verify\n  brownout store verify --store backup.db",
 	}
 	f := configFlagsOf(c)
 	f.store(c)
-	c.RunE = func(*cobra.Command, []string) error {
-		return a.withStore(f, func(s *store.Store) error {
-			if err := s.Verify(a.verifyProgress()); err != nil {
-				return hint(err, "keep the file; restore a backup, or move it away and `brownout run` makes a new one")
-			}
-			_, err := fmt.Fprintf(a.stdout, "%s: ok\n", s.Path())
-			return err
-		})
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		path, err := a.careFor(c.Context(), f, careTaskOf("verify"), nil, nil)
+		if err != nil {
+			return hint(err, "keep the file; restore a backup, or move it away and `brownout run` makes a new one")
+		}
+		_, err = fmt.Fprintf(a.stdout, "%s: ok\n", path)
+		return err
 	}
 	return c
 }
 
-// verifyProgress tells a terminal how far a check got; nil elsewhere.
-func (a *app) verifyProgress() func(done, total int) {
-	if !isTerminal(a.stderr) {
-		return nil
-	}
-	percent := -1
-	return func(done, total int) {
-		if now := 100 * done / max(total, 1); now != percent {
-			percent = now
-			fmt.Fprintf(a.stderr, "\r\x1b[Kbrownout: %d%% verified", percent)
-		}
-		if done >= total {
-			fmt.Fprint(a.stderr, "\r\x1b[K")
-		}
-	}
-}
-
-func (a *app) storeBackupCommand() *cobra.Command {
+func (a *app) storeCompactCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "backup FILE", Short: "Copy the store to a new file",
-		Long:    "Copies the store, whole or not at all, to a file that must not exist yet. The agent must not be running on it.",
-		Example: "  brownout store backup /var/backups/brownout-$(date +%F).db",
-		Args: func(c *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return badUsage(c, "name one file to write")
-			}
-			return nil
-		},
+		Use: "compact", Short: "Give the file's free room back to the disk", Args: noArgs,
+		Long: "Copies the store to a new file without the room that is free in the old one, and puts it in the old one's place.\n" +
+			"It needs room for the copy. A running agent does it itself, and goes on measuring.",
+		Example: "  brownout store compact",
 	}
 	f := configFlagsOf(c)
 	f.store(c)
-	c.RunE = func(_ *cobra.Command, args []string) error {
-		return a.withStore(f, func(s *store.Store) error {
-			if err := s.Backup(args[0]); err != nil {
-				return hint(err, "name a file that does not exist, in a directory that can be written")
-			}
-			_, err := fmt.Fprintf(a.stdout, "%s: a copy of %s\n", args[0], s.Path())
-			return err
-		})
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		var sizes compacted
+		path, err := a.careFor(c.Context(), f, careTaskOf("compact"), nil, &sizes)
+		if err != nil {
+			return hint(err, "the store is as it was; `brownout store verify` tells whether it is damaged")
+		}
+		_, err = fmt.Fprintf(a.stdout, "%s: %s, was %s\n", path, bytesOf(sizes.After), bytesOf(sizes.Before))
+		return err
 	}
 	return c
 }
 
-// withStore opens the configured store for reading.
-func (a *app) withStore(f *configFlags, do func(*store.Store) error) error {
-	cfg, err := a.load(f)
-	if err != nil {
+func (a *app) storePruneCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "prune", Short: "Drop what is older than the configuration wants", Args: noArgs,
+		Long: "Drops rounds, summaries and outages that are older than the configuration's [store] wants, as a running agent does\n" +
+			"every hour. The room in the file is used again; `store compact` gives it back to the disk.",
+		Example: "  brownout store prune --dry-run\n  brownout store prune --set store.keep_rounds_days=90",
+	}
+	f := configFlagsOf(c)
+	f.store(c)
+	dry := c.Flags().Bool("dry-run", false, "only say what would be dropped for its age")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		cfg, err := a.load(f)
+		if err != nil {
+			return err
+		}
+		q := retentionValues(&cfg.Store)
+		if *dry {
+			q.Set("dry", "1")
+		}
+		var p store.Pruned
+		if _, err := a.careFor(c.Context(), f, careTaskOf("prune"), q, &p); err != nil {
+			return err
+		}
+		return a.tellPruned(&p, *dry)
+	}
+	return c
+}
+
+func (a *app) tellPruned(p *store.Pruned, dry bool) error {
+	did, rest := "dropped", fmt.Sprintf("; %s are free for what comes", bytesOf(p.Freed))
+	if dry {
+		did, rest = "would drop", ""
+	}
+	_, err := fmt.Fprintf(a.stdout, "%s %d rounds, %d summaries, %d hours, %d outages%s\n", did, p.Rounds, p.Summaries, p.Hours, p.Outages, rest)
+	return err
+}
+
+func (a *app) storeUpgradeCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "upgrade", Short: "Bring a store of an older version to this one's schema", Args: noArgs,
+		Long: "Brings the store to the schema that this version works on. The file as it was is kept beside it. The agent must not\n" +
+			"be running on it.",
+		Example: "  brownout store upgrade",
+	}
+	f := configFlagsOf(c)
+	f.store(c)
+	c.RunE = func(*cobra.Command, []string) error {
+		cfg, err := a.load(f)
+		if err != nil {
+			return err
+		}
+		u, err := store.Upgrade(cfg.Store.Path, store.Options{Timeout: storeWait}, a.careProgress("upgraded"))
+		if err != nil {
+			return explainStore(err)
+		}
+		said := fmt.Sprintf("has schema %d already", u.To)
+		if u.From != u.To {
+			said = fmt.Sprintf("has schema %d now; as it was it is kept as %s", u.To, u.Backup)
+		}
+		_, err = fmt.Fprintf(a.stdout, "%s: %s\n", cfg.Store.Path, said)
 		return err
 	}
-	s, err := store.Open(cfg.Store.Path, store.Options{ReadOnly: true, Timeout: storeWait})
-	if err != nil {
-		if web.Answers(cfg.Store.Path) {
-			return hint(err, "stop the agent for as long as this takes")
-		}
-		return explainStore(err)
+	return c
+}
+
+// bytesOf prints a size for people.
+func bytesOf(n int64) string {
+	switch {
+	case n >= 10<<20:
+		return fmt.Sprintf("%.0f MiB", float64(n)/(1<<20))
+	case n >= 1<<20:
+		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
 	}
-	defer s.Close()
-	return do(s)
+	return fmt.Sprintf("%.0f KiB", float64(n)/(1<<10))
 }

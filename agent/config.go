@@ -59,9 +59,14 @@ type VantageConfig struct {
 	AcknowledgeNoVantage bool         `toml:"acknowledge_no_vantage"`
 }
 
-// StoreConfig says where results are kept.
+// StoreConfig says where results are kept, and how long.
 type StoreConfig struct {
-	Path string `toml:"path"` // of one bbolt file
+	Path              string `toml:"path"`             // of one bbolt file
+	KeepRoundsDays    int    `toml:"keep_rounds_days"` // 0: for ever, as below
+	KeepSummariesDays int    `toml:"keep_summaries_days"`
+	KeepHoursDays     int    `toml:"keep_hours_days"`
+	KeepOutagesDays   int    `toml:"keep_outages_days"`
+	MaxSizeMB         int    `toml:"max_size_mb"` // in use; 0: any
 }
 
 // HTTPConfig says where the API is served.

@@ -80,6 +80,7 @@ func (k *checker) all() {
 	if info, err := os.Stat(c.Store.Path); err == nil && info.IsDir() {
 		k.bad("store.path", c.Store.Path, "is a directory: name a file in it, like brownout.db")
 	}
+	k.keep()
 	k.listen()
 	k.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	k.oneOf("log.format", c.Log.Format, "text", "json")
@@ -237,4 +238,23 @@ func (c *Config) CheckRun() error {
 		return &ConfigError{k.problems}
 	}
 	return nil
+}
+
+// shortestKept is how many days of rounds are needed to judge what lasts, and to learn anew after an upgrade.
+const shortestKept = 10
+
+func (k *checker) keep() {
+	c := &k.c.Store
+	for _, days := range []struct {
+		key   string
+		value int
+	}{{"store.keep_rounds_days", c.KeepRoundsDays}, {"store.keep_summaries_days", c.KeepSummariesDays},
+		{"store.keep_hours_days", c.KeepHoursDays}, {"store.keep_outages_days", c.KeepOutagesDays}} {
+		if days.value != 0 && (days.value < shortestKept || days.value > longestKept) {
+			k.bad(days.key, days.value, fmt.Sprintf("want %d to %d days, or 0 for ever", shortestKept, longestKept))
+		}
+	}
+	if c.MaxSizeMB < 0 {
+		k.bad("store.max_size_mb", c.MaxSizeMB, "want 0 for any size, or more")
+	}
 }

@@ -119,6 +119,8 @@ func (r *runner) take(next *change) {
 	}
 	r.takeListener(was, next)
 	r.takeChannels(next.channels)
+	retention := next.cfg.Store.retention()
+	r.retention.Store(&retention)
 	_ = r.level.UnmarshalText([]byte(next.cfg.Log.Level)) // the configuration was checked
 	if was != nil {
 		r.log.Info("reloaded", "measured_anew", next.engine != nil, "space", next.cfg.Targets.String(), "channels", len(next.channels))

@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -31,6 +33,8 @@ type runner struct {
 	self    *selfObserver
 	reloads chan chan error // whoever asks for one, and waits for its outcome
 	over    chan struct{}   // closed when nobody reloads any more
+
+	retention atomic.Pointer[store.Retention] // in effect
 
 	cfg      *Config
 	engine   *engine
@@ -76,7 +80,12 @@ func (r *runner) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer r.serve(socket, socketOnly(r.self, r.handler())).stop()
+	defer r.serve(socket, caring(r.store, r.log, socketOnly(r.self, r.handler()))).stop()
+	tidying, stopTidying := context.WithCancel(ctx)
+	var tidied sync.WaitGroup
+	tidied.Go(func() { keepSmall(tidying, r.store, r.retention.Load, r.log) })
+	defer tidied.Wait()
+	defer stopTidying()
 	defer onHangup(ctx, func() { _ = r.Reload() })() // it was logged
 	r.log.Info("measuring", "space", r.cfg.Targets.String(), "addresses", r.cfg.Targets.Len(), "round", r.cfg.Probe.Round.String(), "store", r.cfg.Store.Path)
 	return r.loop(ctx)
@@ -90,7 +99,7 @@ func openStore(path string, log *slog.Logger) (*store.Store, error) {
 	if err == nil && aside != "" {
 		log.Error("the store was damaged and has been set aside; measuring goes on with a new one, and learning begins anew", "aside", aside, "store", path)
 	}
-	return s, err
+	return s, explainSchema(err)
 }
 
 // loop measures until ctx ends, and takes up a new configuration when asked to.

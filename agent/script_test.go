@@ -1,10 +1,13 @@
 package agent
 
 import (
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -71,6 +74,17 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 		ts.Check(s.Commit(store.Commit{Detector: []byte{0}}))
 		ts.Check(s.Close())
 	},
+	// oldstore PATH makes a store of schema 1.
+	"oldstore": func(ts *testscript.TestScript, _ bool, args []string) {
+		f, err := os.Open(oldStore)
+		ts.Check(err)
+		defer f.Close()
+		in, err := gzip.NewReader(f)
+		ts.Check(err)
+		b, err := io.ReadAll(in)
+		ts.Check(err)
+		ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o600))
+	},
 	// first-id VAR FILE sets a variable to the ID of the first outage of a list.
 	"first-id": func(ts *testscript.TestScript, _ bool, args []string) {
 		var list []outage.Outage
@@ -80,6 +94,9 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 	"exit3": func(ts *testscript.TestScript, _ bool, args []string) { mustExit(ts, 3, args) },
 }
 
+// oldStore is the golden store of schema 1.
+const oldStore = "../store/testdata/store.v1.db.gz"
+
 func serveStore(ts *testscript.TestScript, path string) (stop func()) {
 	s, err := store.Open(path, store.Options{})
 	ts.Check(err)
@@ -88,7 +105,7 @@ func serveStore(ts *testscript.TestScript, path string) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	h := web.Handler(s, web.Options{Live: func() *web.Agent { return &web.Agent{Version: "test", Vantage: "fra1", Healthy: true} }})
-	go func() { served <- web.Serve(ctx, h, nil, l) }()
+	go func() { served <- web.Serve(ctx, caring(s, slog.New(slog.DiscardHandler), h), nil, l) }()
 	return func() {
 		cancel()
 		ts.Check(<-served)

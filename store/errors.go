@@ -30,7 +30,7 @@ func (e *SchemaError) Error() string {
 		by = " (created by brownout " + e.CreatedBy + ")"
 	}
 	if e.Found < e.Supported {
-		return fmt.Sprintf("store %s has schema version %d%s, and this program works on %d: run `brownout store upgrade`, which keeps a backup", e.Path, e.Found, by, e.Supported)
+		return fmt.Sprintf("store %s has schema version %d%s, and this program works on %d: run `brownout store upgrade`", e.Path, e.Found, by, e.Supported)
 	}
 	return fmt.Sprintf("store %s has schema version %d%s, and this program reads up to %d: run a newer brownout, or name another file", e.Path, e.Found, by, e.Supported)
 }

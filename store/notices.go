@@ -11,10 +11,6 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// bucketNotices is what somebody is to be told of, and how far each channel got. Stores of before it have none: it is made
-// when it is first needed.
-var bucketNotices = []byte("notices")
-
 // The keys in bucketNotices.
 const (
 	prefixNotice = 'q' // and the running number -> notice
@@ -35,15 +31,15 @@ type Notice struct {
 // OpenNotices names the channels that notices are kept for until each has delivered them. A channel that is new begins with
 // the next notice, and one that is named no more is forgotten. With no channel no notice is kept.
 func (s *Store) OpenNotices(channels []string) error {
-	return s.changeNotices("open notices", func(b *bolt.Bucket) error {
-		cursors, last, err := readCursors(b)
+	return s.changeNotices("open notices", func(tx *writeTx) error {
+		cursors, last, err := readCursors(tx.Bucket(bucketNotices))
 		if err != nil {
 			return err
 		}
 		for name := range cursors {
 			if !slices.Contains(channels, name) {
 				delete(cursors, name)
-				if err := b.Delete(cursorKey(name)); err != nil {
+				if err := tx.remove(bucketNotices, cursorKey(name)); err != nil {
 					return err
 				}
 			}
@@ -53,18 +49,18 @@ func (s *Store) OpenNotices(channels []string) error {
 				continue
 			}
 			cursors[name] = last
-			if err := putNumber(b, cursorKey(name), last); err != nil {
+			if err := putNumber(tx, cursorKey(name), last); err != nil {
 				return err
 			}
 		}
-		return pruneNotices(b, cursors)
+		return pruneNotices(tx, cursors)
 	})
 }
 
 // Delivered notes that a channel delivered all notices up to a number. What every channel delivered is deleted.
 func (s *Store) Delivered(channel string, number uint64) error {
-	return s.changeNotices("note what was delivered", func(b *bolt.Bucket) error {
-		cursors, last, err := readCursors(b)
+	return s.changeNotices("note what was delivered", func(tx *writeTx) error {
+		cursors, last, err := readCursors(tx.Bucket(bucketNotices))
 		if err != nil {
 			return err
 		}
@@ -72,10 +68,10 @@ func (s *Store) Delivered(channel string, number uint64) error {
 			return fmt.Errorf("channel %q, at notice %d of %d, cannot be at %d", channel, was, last, number)
 		}
 		cursors[channel] = number
-		if err := putNumber(b, cursorKey(channel), number); err != nil {
+		if err := putNumber(tx, cursorKey(channel), number); err != nil {
 			return err
 		}
-		return pruneNotices(b, cursors)
+		return pruneNotices(tx, cursors)
 	})
 }
 
@@ -85,9 +81,6 @@ func (s *Store) Undelivered(channel string, n int) ([]Notice, error) {
 	err := s.view(func(tx *bolt.Tx) error {
 		list = nil
 		b := tx.Bucket(bucketNotices)
-		if b == nil {
-			return nil
-		}
 		cursors, _, err := readCursors(b)
 		if err != nil {
 			return err
@@ -116,7 +109,7 @@ func (s *Store) Undelivered(channel string, n int) ([]Notice, error) {
 func (s *Store) NoticeState() (state []byte, err error) {
 	err = s.view(func(tx *bolt.Tx) error {
 		b := tx.Bucket(bucketNotices)
-		if b == nil || b.Get(keyNoticeState) == nil {
+		if b.Get(keyNoticeState) == nil {
 			return nil
 		}
 		value, err := unseal(bucketNotices, keyNoticeState, b.Get(keyNoticeState))
@@ -130,44 +123,33 @@ func (s *Store) NoticeState() (state []byte, err error) {
 }
 
 // putNotices appends what is to be told, for the channels that there are.
-func putNotices(tx *bolt.Tx, c *Commit) error {
+func putNotices(tx *writeTx, c *Commit) error {
 	if c.NoticeState == nil && len(c.Notices) == 0 {
 		return nil
 	}
-	b, err := tx.CreateBucketIfNotExists(bucketNotices)
-	if err != nil {
-		return err
-	}
 	if c.NoticeState != nil {
-		if err := putSealed(b, keyNoticeState, c.NoticeState); err != nil {
+		if err := tx.put(bucketNotices, keyNoticeState, c.NoticeState); err != nil {
 			return err
 		}
 	}
-	cursors, last, err := readCursors(b)
+	cursors, last, err := readCursors(tx.Bucket(bucketNotices))
 	if err != nil || len(cursors) == 0 {
 		return err
 	}
 	for _, body := range c.Notices {
 		last++
-		if err := putSealed(b, noticeKey(last), body); err != nil {
+		if err := tx.put(bucketNotices, noticeKey(last), body); err != nil {
 			return err
 		}
 	}
-	return putNumber(b, keyNoticeCount, last)
+	return putNumber(tx, keyNoticeCount, last)
 }
 
 // changeNotices changes the bucket in a transaction of its own.
-func (s *Store) changeNotices(what string, f func(*bolt.Bucket) error) error {
+func (s *Store) changeNotices(what string, f func(*writeTx) error) error {
 	s.write.Lock()
 	defer s.write.Unlock()
-	err := s.update(func(tx *bolt.Tx) error {
-		b, err := tx.CreateBucketIfNotExists(bucketNotices)
-		if err != nil {
-			return err
-		}
-		return f(b)
-	})
-	if err != nil {
+	if err := s.update(f); err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	return nil
@@ -191,18 +173,18 @@ func readCursors(b *bolt.Bucket) (cursors map[string]uint64, last uint64, err er
 }
 
 // pruneNotices deletes what every channel has delivered.
-func pruneNotices(b *bolt.Bucket, cursors map[string]uint64) error {
+func pruneNotices(tx *writeTx, cursors map[string]uint64) error {
 	done := ^uint64(0)
 	for _, n := range slices.Collect(maps.Values(cursors)) {
 		done = min(done, n)
 	}
 	var old [][]byte
-	c := b.Cursor()
+	c := tx.Bucket(bucketNotices).Cursor()
 	for k, _ := c.Seek(noticeKey(0)); len(k) == 9 && k[0] == prefixNotice && binary.BigEndian.Uint64(k[1:]) <= done; k, _ = c.Next() {
 		old = append(old, bytes.Clone(k))
 	}
 	for _, k := range old { // a cursor must not delete under itself
-		if err := b.Delete(k); err != nil {
+		if err := tx.remove(bucketNotices, k); err != nil {
 			return err
 		}
 	}
@@ -213,12 +195,8 @@ func noticeKey(n uint64) []byte { return binary.BigEndian.AppendUint64([]byte{pr
 
 func cursorKey(channel string) []byte { return append([]byte{prefixCursor}, channel...) }
 
-func putSealed(b *bolt.Bucket, k, value []byte) error {
-	return b.Put(k, seal(bucketNotices, k, slices.Clone(value)))
-}
-
-func putNumber(b *bolt.Bucket, k []byte, n uint64) error {
-	return putSealed(b, k, binary.BigEndian.AppendUint64(nil, n))
+func putNumber(tx *writeTx, k []byte, n uint64) error {
+	return tx.put(bucketNotices, k, binary.BigEndian.AppendUint64(nil, n))
 }
 
 // getNumber reads a number; 0 if there is none.
@@ -235,11 +213,4 @@ func getNumber(b *bolt.Bucket, k []byte) (uint64, error) {
 		return 0, err
 	}
 	return binary.BigEndian.Uint64(value), nil
-}
-
-// notices checks every record of the bucket, where there is one.
-func (v *verifier) notices(tx *bolt.Tx) {
-	if tx.Bucket(bucketNotices) != nil {
-		v.each(tx, bucketNotices, func(_, _ []byte) error { return nil })
-	}
 }

@@ -54,7 +54,7 @@ func TestNoticesAreVerified(t *testing.T) {
 	s := reopened(t, nil, filepath.Join(t.TempDir(), "notices.db"))
 	open(t, s, "a")
 	say(t, s, "one")
-	if err := s.update(func(tx *bolt.Tx) error { return tx.Bucket(bucketNotices).Put(noticeKey(1), []byte("onE0000")) }); err != nil {
+	if err := s.update(func(tx *writeTx) error { return tx.Bucket(bucketNotices).Put(noticeKey(1), []byte("onE0000")) }); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Verify(nil); err == nil {

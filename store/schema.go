@@ -34,10 +34,11 @@ var (
 	bucketOutages   = []byte("outages")    // id -> outage
 	bucketByStart   = []byte("outages-at") // most likely start, id -> nothing
 	bucketState     = []byte("state")      // head, detector
+	bucketNotices   = []byte("notices")    // what somebody is to be told of, and how far each channel got: notices.go
 )
 
 var bucketNames = [][]byte{bucketMeta, bucketSpaces, bucketFrames, bucketEpochs, bucketRounds, bucketBlocks,
-	bucketSummaries, bucketHours, bucketChanges, bucketOutages, bucketByStart, bucketState}
+	bucketSummaries, bucketHours, bucketChanges, bucketOutages, bucketByStart, bucketState, bucketNotices}
 
 // numberKey is the key of a numbered record.
 func numberKey(n uint64) []byte { return binary.BigEndian.AppendUint32(nil, uint32(n)) }
@@ -141,7 +142,7 @@ func (s *Store) readMeta(tx *bolt.Tx) error {
 		return &SchemaError{s.path, s.meta.schema, schemaVersion, s.meta.createdBy}
 	}
 	for _, name := range bucketNames {
-		if s.meta.schema < 2 && string(name) == string(bucketHours) {
+		if s.meta.schema < 2 && (string(name) == string(bucketHours) || string(name) == string(bucketNotices)) {
 			continue
 		}
 		if tx.Bucket(name) == nil {

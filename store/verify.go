@@ -91,17 +91,13 @@ func (v *verifier) run(tx *bolt.Tx) {
 	for _, name := range bucketNames {
 		v.total += tx.Bucket(name).Stats().KeyN
 	}
-	if b := tx.Bucket(bucketNotices); b != nil {
-		v.total += b.Stats().KeyN
-	}
 	h, err := readHead(tx)
 	v.report(err)
 	v.rounds(tx, &h)
 	v.epochs(tx, &h)
 	v.blocks(tx, &h)
 	v.outages(tx, &h)
-	v.notices(tx)
-	for _, name := range [][]byte{bucketMeta, bucketSpaces, bucketFrames, bucketState} {
+	for _, name := range [][]byte{bucketMeta, bucketSpaces, bucketFrames, bucketState, bucketNotices} {
 		v.each(tx, name, func(_, _ []byte) error { return nil })
 	}
 }

@@ -21,6 +21,9 @@ type block struct {
 	lastDay probe.Instant
 	pruned  bool // whether there were older summaries
 	touched bool
+
+	tail   *chunk // the last chunk, while it is appended to; nil: not read yet
+	tailed bool   // whether it was
 }
 
 // blockVersion is 2 with hours, and 1 as it was before there were any.

@@ -73,6 +73,9 @@ func putSummaries(tx *writeTx, list []outage.Summary, all *blocks) error {
 	}
 	for _, bl := range all.list {
 		if span, ok := spans[bl]; ok {
+			if err := flushSummaries(tx, bl); err != nil {
+				return fmt.Errorf("summaries of %s: %w", bl.name, err)
+			}
 			if err := putHours(tx, bl, span[0], span[1]); err != nil {
 				return fmt.Errorf("hours of %s: %w", bl.name, err)
 			}

@@ -155,8 +155,44 @@ func rttFrom(v int64, form byte) (uint32, error) {
 	return rttOf(uint64(v))
 }
 
-// putSummary writes a summary into its block's chunks, replacing the one of the same start and kind.
+// putSummary writes a summary into its block's chunks, replacing the one of the same start and kind. What is appended is
+// held back in bl.tail until flushSummaries.
 func putSummary(tx *writeTx, m *outage.Summary, bl *block) error {
+	if bl.tail == nil && bl.chunked {
+		k := chunkKey(bl, bl.last)
+		v := tx.Bucket(bucketSummaries).Get(k)
+		if v == nil {
+			return damagedRecord(bucketSummaries, k, errChunk)
+		}
+		var err error
+		if bl.tail, err = openChunk(k, v, bl.name); err != nil {
+			return err
+		}
+	}
+	if c := bl.tail; c != nil && summaryKey(m).compare(summaryKey(&c.list[len(c.list)-1])) > 0 && len(c.list) < chunkSummaries {
+		c.list = append(c.list, *m)
+		bl.tailed = true
+		return nil
+	}
+	if err := flushSummaries(tx, bl); err != nil {
+		return err
+	}
+	return insertSummary(tx, m, bl)
+}
+
+// flushSummaries writes what was appended.
+func flushSummaries(tx *writeTx, bl *block) error {
+	c := bl.tail
+	bl.tail = nil
+	if !bl.tailed {
+		return nil
+	}
+	bl.tailed = false
+	return putChunk(tx, bl, c)
+}
+
+// insertSummary writes a summary in its place.
+func insertSummary(tx *writeTx, m *outage.Summary, bl *block) error {
 	bucket := tx.Bucket(bucketSummaries)
 	bucket.FillPercent = 0.9 // a block's chunks are appended, between those of other blocks
 	k, v := floor(bucket.Cursor(), chunkKey(bl, summaryKey(m)))

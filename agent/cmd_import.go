@@ -1,0 +1,86 @@
+package agent
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"brownout/probe"
+	"brownout/probe/outage"
+	"brownout/store"
+)
+
+func (a *app) importCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "import [FILE|-]", Short: "Make a store of exported rounds", GroupID: groupCare,
+		Long: "Reads rounds in the interchange format, from a file or standard input, judges them as they come, and makes a store\n" +
+			"of them: the whole store, or none. The store must not exist yet.",
+		Example: "  brownout export > rounds.jsonl\n  brownout import --store rebuilt.db rounds.jsonl",
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return badUsage(c, "name one file, or - for standard input")
+			}
+			return nil
+		},
+	}
+	f := configFlagsOf(c)
+	f.store(c)
+	c.RunE = func(_ *cobra.Command, args []string) error {
+		cfg, err := a.load(f)
+		if err != nil {
+			return err
+		}
+		in, name, err := a.openRounds(args)
+		if err != nil {
+			return err
+		}
+		defer in.Close()
+		st, err := a.importRounds(cfg.Store.Path, in)
+		switch {
+		case errors.Is(err, fs.ErrExist):
+			return hint(err, "name a store that does not exist yet by --store")
+		case err != nil:
+			return hint(fmt.Errorf("%s: %w", name, err), "nothing was imported; the interchange format is JSON Lines, one round a line, by start")
+		}
+		_, err = fmt.Fprintf(a.stdout, "%s: %d rounds from %v to %v, %d outages, %s\n", st.Path, st.Rounds, st.First, st.Last, st.Outages, bytesOf(st.FileSize))
+		return err
+	}
+	return c
+}
+
+// openRounds opens the file that is named, or standard input.
+func (a *app) openRounds(args []string) (in io.ReadCloser, name string, err error) {
+	if len(args) == 0 || args[0] == "-" {
+		return io.NopCloser(a.stdin), "standard input", nil
+	}
+	f, err := os.Open(args[0])
+	if err != nil {
+		return nil, "", hint(err, "`brownout export` writes such a file")
+	}
+	return f, args[0], nil
+}
+
+func (a *app) importRounds(path string, in io.Reader) (store.Stats, error) {
+	rounds := probe.NewRoundReader(bufio.NewReaderSize(in, 1<<20))
+	first, err := rounds.Next()
+	if err != nil && !errors.Is(err, io.EOF) {
+		return store.Stats{}, err
+	}
+	o := store.Options{Version: readBuildInfo().Version}
+	ahead := readAhead(&peeked{first: first, rest: rounds})
+	defer ahead.stop()
+	return store.Import(path, o, ahead, outage.Config{BlockBits: rounds.BlockBits()}, a.importProgress())
+}
+
+// importProgress tells a terminal how far an import got; nil elsewhere.
+func (a *app) importProgress() func(rounds int) {
+	if !isTerminal(a.stderr) {
+		return nil
+	}
+	return func(rounds int) { fmt.Fprintf(a.stderr, "\r\x1b[Kbrownout: %d rounds imported\r", rounds) }
+}

@@ -101,7 +101,7 @@ func inWindows(windows []probe.Window, ms int64) bool {
 	return false
 }
 
-// observations yields every observation of the rounds, in order of protocol and address.
+// observations yields every observation of the rounds, in order of protocol and address. Each is overwritten by the next.
 func observations(rounds iter.Seq2[*probe.Round, error]) iter.Seq2[*Observation, error] {
 	return func(yield func(*Observation, error) bool) {
 		for r, err := range rounds {
@@ -109,12 +109,24 @@ func observations(rounds iter.Seq2[*probe.Round, error]) iter.Seq2[*Observation,
 				yield(nil, err)
 				return
 			}
-			o := observe(r)
-			for pass := range r.Passes {
-				for target := range int32(r.Passes[pass].Targets.Len()) {
-					if one := o.of(pass, target); !yield(&one, nil) {
-						return
-					}
+			for o := range ObservationsOf(r) {
+				if !yield(o, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// ObservationsOf yields every observation of a round, in order of protocol and address. Each is overwritten by the next.
+func ObservationsOf(r *probe.Round) iter.Seq[*Observation] {
+	return func(yield func(*Observation) bool) {
+		o := observe(r)
+		var one Observation
+		for pass := range r.Passes {
+			for target := range int32(r.Passes[pass].Targets.Len()) {
+				if one = o.of(pass, target); !yield(&one) {
+					return
 				}
 			}
 		}

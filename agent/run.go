@@ -86,7 +86,7 @@ func (r *runner) run(ctx context.Context) error {
 	tidied.Go(func() { keepSmall(tidying, r.store, r.retention.Load, r.log) })
 	defer tidied.Wait()
 	defer stopTidying()
-	defer onHangup(ctx, func() { _ = r.Reload() })() // it was logged
+	defer onHangup(ctx, func() { _ = r.Reload(ctx) })() // it was logged
 	r.log.Info("measuring", "space", r.cfg.Targets.String(), "addresses", r.cfg.Targets.Len(), "round", r.cfg.Probe.Round.String(), "store", r.cfg.Store.Path)
 	return r.loop(ctx)
 }
@@ -155,13 +155,15 @@ func (r *runner) untilChanged(ended <-chan error) (next *change, asked chan<- er
 
 // Reload makes the agent read its configuration again, and waits until it is in effect. An error says why the old one
 // stays.
-func (r *runner) Reload() error {
+func (r *runner) Reload(ctx context.Context) error {
 	done := make(chan error, 1)
 	select {
 	case r.reloads <- done:
 		return <-done
 	case <-r.over:
 		return errors.New("the agent is stopping")
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

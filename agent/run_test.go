@@ -144,14 +144,14 @@ func TestReload(t *testing.T) {
 	a.says("msg=round")
 
 	a.replace(`round = "1s"`, `round = "1 second"`)
-	if err := a.r.Reload(); !errors.As(err, new(*ConfigError)) {
+	if err := a.r.Reload(t.Context()); !errors.As(err, new(*ConfigError)) {
 		t.Errorf("a bad file: %v", err)
 	}
 	a.says("the configuration was not reloaded and stays as it was")
 	a.replace(`round = "1 second"`, `round = "1s"`)
 
 	a.replace("[space]", "[space]\nblock_bits = 28")
-	if err := a.r.Reload(); err == nil || !strings.Contains(err.Error(), "block_bits") {
+	if err := a.r.Reload(t.Context()); err == nil || !strings.Contains(err.Error(), "block_bits") {
 		t.Errorf("other blocks: %v", err)
 	}
 	a.replace("\nblock_bits = 28", "")
@@ -167,7 +167,7 @@ func TestReload(t *testing.T) {
 	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { told <- r.Header.Get("X-Brownout-Id") }))
 	defer hook.Close()
 	a.replace("[http]", "[[notify]]\ntype = \"webhook\"\nurl = \""+hook.URL+"/s3cret-token\"\n[http]")
-	if err := a.r.Reload(); err != nil {
+	if err := a.r.Reload(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	a.says("measured_anew=false")

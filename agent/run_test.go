@@ -66,6 +66,7 @@ func startAgent(t *testing.T) *running {
 		}
 		a.r.stop()
 	})
+	a.says("msg=measuring") // from then on the socket answers
 	return a
 }
 
@@ -171,10 +172,7 @@ func TestReload(t *testing.T) {
 		t.Fatal(err)
 	}
 	a.says("measured_anew=false")
-	if err := a.r.store.Commit(store.Commit{Notices: [][]byte{[]byte(`{"id":"x","subject":"agent","transitions":[{"id":"x","what":"test"}]}`)}}); err != nil {
-		t.Fatal(err)
-	}
-	a.r.self.wake()
+	commitTest(t, a)
 	if id := <-told; id != "x" {
 		t.Errorf("told of %q", id)
 	}
@@ -183,6 +181,16 @@ func TestReload(t *testing.T) {
 	if strings.Contains(a.log.String(), "s3cret") {
 		t.Errorf("the log tells a secret:\n%s", a.log.String())
 	}
+}
+
+// commitTest puts something to be told into the store.
+func commitTest(t *testing.T, a *running) {
+	t.Helper()
+	n := []byte(`{"id":"x","subject":"agent","transitions":[{"id":"x","what":"test"}]}`)
+	if err := a.r.store.Commit(store.Commit{Notices: [][]byte{n}}); err != nil {
+		t.Fatal(err)
+	}
+	a.r.self.wake()
 }
 
 // epochs waits until the last space was swept whole, and demands the spaces that the store knows.

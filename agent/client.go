@@ -128,6 +128,9 @@ func (c *client) getLocal(req *http.Request, w io.Writer) (err error) {
 		}
 	}()
 	c.local.ServeHTTP(out, req)
+	if out.status >= http.StatusInternalServerError && c.fail != nil {
+		return c.fail // the answer itself names nothing of this machine
+	}
 	if out.status != http.StatusOK {
 		return readProblem(out.status, &out.problem)
 	}

@@ -68,7 +68,9 @@ func TestAnswersThatBreakOff(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	served := make(chan error)
-	go func() { served <- web.Serve(ctx, web.Handler(brokenStore{s}, web.Options{}), nil, l) }()
+	go func() {
+		served <- web.Serve(ctx, web.Handler(brokenStore{s}, web.Options{}), nil, web.Listener{Listener: l})
+	}()
 	live, err := dial(t.Context(), path)
 	if err != nil || !live.running() {
 		t.Fatalf("nobody answers: %v", err)

@@ -14,6 +14,7 @@ type Config struct {
 	Vantage VantageConfig  `toml:"vantage"`
 	Store   StoreConfig    `toml:"store"`
 	HTTP    HTTPConfig     `toml:"http"`
+	About   AboutConfig    `toml:"about"`
 	Log     LogConfig      `toml:"log"`
 	Notify  []NotifyConfig `toml:"notify"`
 
@@ -71,7 +72,15 @@ type StoreConfig struct {
 
 // HTTPConfig says where the API is served.
 type HTTPConfig struct {
-	Listen string `toml:"listen"` // host:port; "": nowhere but the store's Unix socket
+	Listen        string `toml:"listen"`          // host:port; "": nowhere but the store's Unix socket
+	WebConfigFile string `toml:"web_config_file"` // TLS and basic authentication, as Prometheus exporters have it; "": none
+}
+
+// AboutConfig is what the page says of who probes.
+type AboutConfig struct {
+	Operator string `toml:"operator"`
+	Purpose  string `toml:"purpose"`
+	OptOut   string `toml:"opt_out"` // how to be left alone; "": by probe.contact
 }
 
 // LogConfig shapes what `run` tells on standard error.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"net/netip"
 	"os"
 	"slices"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+	toolkit "github.com/prometheus/exporter-toolkit/web"
 
 	"brownout/probe"
 )
@@ -188,7 +190,30 @@ func (k *checker) listen() {
 	}
 	if err != nil {
 		k.bad("http.listen", at, `want host:port, like "127.0.0.1:8413", or "" for none`)
+		return
 	}
+	k.webConfig()
+}
+
+// webConfig checks the file, and whether anybody who can reach the listener may ask.
+func (k *checker) webConfig() {
+	h := &k.c.HTTP
+	switch {
+	case h.WebConfigFile != "":
+		if err := toolkit.Validate(h.WebConfigFile); err != nil {
+			k.bad("http.web_config_file", h.WebConfigFile, err.Error())
+		}
+	case !isLoopback(h.Listen):
+		k.c.warn("http.listen: " + h.Listen + " is no loopback address, and without http.web_config_file there is neither TLS nor a password: " +
+			"whoever reaches it reads everything")
+	}
+}
+
+// isLoopback reports whether a listener can be reached from this machine alone.
+func isLoopback(listen string) bool {
+	host, _, _ := net.SplitHostPort(listen) // it was checked
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
 }
 
 func (k *checker) references() {

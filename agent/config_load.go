@@ -159,6 +159,9 @@ func (c *Config) resolve(src Sources) {
 	case strings.HasPrefix(string(c.Origin("store.path")), c.file+":"):
 		c.Store.Path = c.relative(c.Store.Path)
 	}
+	if strings.HasPrefix(string(c.Origin("http.web_config_file")), c.file+":") && c.HTTP.WebConfigFile != "" {
+		c.HTTP.WebConfigFile = c.relative(c.HTTP.WebConfigFile)
+	}
 }
 
 // stateDir is systemd's StateDirectory, root's /var/lib/brownout, or the user's XDG state directory.

@@ -35,7 +35,8 @@ type engine struct {
 	Notify     func(outage.Findings)    // called after every commit; nil: nobody is told
 	Tell       func([]*notify.Notice)   // called after a commit that has some; nil: nobody is told
 	Began      func(late time.Duration) // called when a full round begins; nil: nobody is told
-	Sealed     func(*probe.Round)       // called after a full round was committed as final; nil: nobody is told
+	Sealed     func(*probe.Round)       // called with a round that is over, once it is stored; nil: nobody is told
+	Stored     func(outage.Findings)    // called after every commit with what it found; nil: nobody is told
 
 	planner   *notify.Planner
 	notices   []*notify.Notice // since the last commit

@@ -65,8 +65,11 @@ func (e *engine) published(sealed []*probe.Round) {
 		e.Tell(e.notices)
 	}
 	e.notices = nil
+	if e.Stored != nil {
+		e.Stored(e.found)
+	}
 	for _, r := range sealed {
-		if e.Sealed != nil && r.Kind == probe.Full {
+		if e.Sealed != nil {
 			e.Sealed(r)
 		}
 	}

@@ -1,27 +1,104 @@
 package agent
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"brownout/agent/web"
 	"brownout/probe"
+	"brownout/probe/outage"
+	"brownout/store"
 )
 
-// liveAgent is what the API tells of the agent that runs. It outlives a change of the configuration.
+// liveAgent is what the API tells of the agent that runs: as of now, as it happens, and in numbers. It outlives a change of
+// the configuration.
 type liveAgent struct {
 	started probe.Instant
+	config  atomic.Pointer[Config] // in effect
 	engine  atomic.Pointer[engine] // that measures now
 	view    atomic.Pointer[engineView]
+	feed    *web.Feed
+	metrics *web.Metrics
+	told    time.Time // when the feed was last told how things stand; of the engine's goroutine
+}
+
+func newLiveAgent(c *Config, s *store.Store) *liveAgent {
+	return &liveAgent{started: probe.InstantOf(time.Now()), feed: &web.Feed{}, metrics: web.NewMetrics(web.MetricsConfig{
+		Version: readBuildInfo().Version, Protocols: c.Probe.Protocols, Channels: channels(c.Notify), StoreSize: sizeOf(s.Path()),
+	})}
 }
 
 // follow makes it tell of an engine that is about to run.
-func (l *liveAgent) follow(e *engine) {
-	e.Watch = func(v engineView) { l.view.Store(&v) }
+func (l *liveAgent) follow(c *Config, e *engine) {
+	e.Watch, e.Stored = l.watch, l.stored
+	l.config.Store(c)
 	l.engine.Store(e)
+}
+
+func channels(list []NotifyConfig) []string {
+	out := make([]string, len(list))
+	for i := range list {
+		out[i] = list[i].Type
+	}
+	return out
+}
+
+// sizeOf asks for a file's size; one that cannot be asked about has none.
+func sizeOf(path string) func() int64 {
+	return func() int64 {
+		info, err := os.Stat(path)
+		if err != nil {
+			return 0
+		}
+		return info.Size()
+	}
+}
+
+// options are the handler's.
+func (l *liveAgent) options(reload func(context.Context) error, log *slog.Logger) web.Options {
+	c, e := l.config.Load(), l.engine.Load()
+	return web.Options{
+		Live: l.agent, Ready: l.ready, Reload: reload, Feed: l.feed, Metrics: l.metrics, About: c.about(), Now: e.Clock.Now,
+		Authenticated: c.authenticated(), Log: log,
+	}
+}
+
+// statusEvery is how often the feed is told how things stand.
+const statusEvery = 500 * time.Millisecond
+
+// watch is the engine's: it must not wait for anybody.
+func (l *liveAgent) watch(v engineView) {
+	l.view.Store(&v)
+	if now := time.Now(); now.Sub(l.told) >= statusEvery && l.feed.Heard() {
+		l.told = now
+		l.feed.Tell("status", web.Moment{Now: v.Now, Judged: v.Judged, Blocks: v.Blocks, Agent: l.agent()})
+	}
+}
+
+func (l *liveAgent) sealed(r *probe.Round) {
+	l.metrics.Sealed(r)
+	if l.feed.Heard() {
+		l.feed.Tell("round", web.Describe(r))
+	}
+}
+
+func (l *liveAgent) stored(f outage.Findings) {
+	l.metrics.Found(f)
+	for i := range f.Changes {
+		l.feed.Tell("change", &f.Changes[i])
+	}
+	for i := range f.Outages {
+		o := f.Outages[i]
+		o.FillLists()
+		l.feed.Tell("outage", &o)
+	}
 }
 
 func (l *liveAgent) agent() *web.Agent {
@@ -50,4 +127,30 @@ func (l *liveAgent) ready() error {
 		return fmt.Errorf("nothing has been judged since %v", v.Judged)
 	}
 	return nil
+}
+
+// about is what the page says of who probes, and how.
+func (c *Config) about() web.About {
+	p := &c.Probe
+	var names []string
+	for _, q := range p.Protocols {
+		names = append(names, q.String())
+	}
+	core := "off"
+	if p.CoreInterval > 0 {
+		core = "every " + shortDuration(p.CoreInterval)
+	}
+	return web.About{
+		Operator: c.About.Operator, Purpose: c.About.Purpose, OptOut: c.About.OptOut, Contact: p.Contact, Vantage: c.Vantage.Name,
+		Settings: []web.Setting{
+			{Name: "Probed", Value: fmt.Sprintf("%s (%d addresses)", c.Targets, c.Targets.Len())},
+			{Name: "Protocols", Value: strings.Join(names, ", ")},
+			{Name: "A round lasts", Value: shortDuration(p.Round)},
+			{Name: "A probe waits", Value: shortDuration(p.Timeout) + ", and a late reply is taken up to " + shortDuration(p.LateWindow)},
+			{Name: "Asked again when silent", Value: strconv.Itoa(p.Retries) + " more, of those that usually answer"},
+			{Name: "Between rounds", Value: core},
+			{Name: "At most", Value: fmt.Sprintf("%d packets a second in all; first ICMP probes %g a second to a /24", p.Rate, p.RatePer24)},
+			{Name: "References", Value: fmt.Sprintf("%d addresses that vouch for our own connectivity", len(c.Vantage.References))},
+		},
+	}
 }

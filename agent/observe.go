@@ -47,7 +47,6 @@ type selfObserver struct {
 
 // follow makes it observe an engine that is about to run.
 func (s *selfObserver) follow(e *engine) {
-	e.Sealed = func(r *probe.Round) { s.sealed(e, r) }
 	e.Began = s.began
 	e.Tell = func([]*notify.Notice) { s.wake() }
 }
@@ -66,6 +65,9 @@ func (s *selfObserver) began(late time.Duration) {
 }
 
 func (s *selfObserver) sealed(e *engine, r *probe.Round) {
+	if r.Kind != probe.Full {
+		return
+	}
 	unsent := 0
 	for i := range r.Passes {
 		unsent += len(r.Passes[i].Unsent)

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/net/netutil"
 
 	"brownout/agent/notify"
+	"brownout/agent/web"
 	"brownout/probe"
 	"brownout/store"
 )
@@ -114,8 +115,7 @@ func (r *runner) take(next *change) {
 			r.close()
 		}
 		r.engine, r.close = next.engine, next.close
-		r.live.follow(r.engine)
-		r.self.follow(r.engine)
+		r.follow()
 	}
 	r.takeListener(was, next)
 	r.takeChannels(next.channels)
@@ -127,13 +127,24 @@ func (r *runner) take(next *change) {
 	}
 }
 
+// follow makes known what the engine does.
+func (r *runner) follow() {
+	e := r.engine
+	r.live.follow(r.cfg, e)
+	r.self.follow(e)
+	e.Sealed = func(round *probe.Round) {
+		r.live.sealed(round)
+		r.self.sealed(e, round)
+	}
+}
+
 func (r *runner) takeListener(was *Config, next *change) {
 	if r.tcp != nil && was.HTTP.Listen != next.cfg.HTTP.Listen {
 		r.tcp.stop()
 		r.tcp = nil
 	}
 	if next.listener != nil {
-		r.tcp = r.serve(next.listener, r.handler())
+		r.tcp = r.serve(web.Listener{Listener: next.listener, WebConfig: next.cfg.HTTP.WebConfigFile}, r.handler())
 		r.log.Info("answering", "http", next.listener.Addr().String())
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -13,11 +12,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
-	"time"
 
 	"brownout/agent/notify"
 	"brownout/agent/web"
-	"brownout/probe"
 	"brownout/store"
 )
 
@@ -66,7 +63,7 @@ func (a *app) newRunner(read func() (*Config, error)) (*runner, error) {
 	}
 	r := &runner{
 		read: read, warn: a.talk.warn, store: s, log: log, level: level, self: &selfObserver{},
-		reloads: make(chan chan error), over: make(chan struct{}), live: &liveAgent{started: probe.InstantOf(time.Now())},
+		reloads: make(chan chan error), over: make(chan struct{}), live: newLiveAgent(cfg, s),
 	}
 	if err = r.apply(cfg); err != nil {
 		r.stop()
@@ -80,7 +77,8 @@ func (r *runner) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer r.serve(socket, caring(r.store, r.log, socketOnly(r.self, r.handler()))).stop()
+	defer r.serve(web.Listener{Listener: socket}, caring(r.store, r.log, socketOnly(r.self, r.handler()))).stop()
+	context.AfterFunc(ctx, r.live.feed.Close) // who listens would keep the servers from ending
 	tidying, stopTidying := context.WithCancel(ctx)
 	var tidied sync.WaitGroup
 	tidied.Go(func() { keepSmall(tidying, r.store, r.retention.Load, r.log) })
@@ -212,7 +210,7 @@ type server struct {
 	done   chan struct{}
 }
 
-func (r *runner) serve(l net.Listener, h http.Handler) *server {
+func (r *runner) serve(l web.Listener, h http.Handler) *server {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &server{cancel, make(chan struct{})}
 	go func() {
@@ -231,5 +229,5 @@ func (s *server) stop() {
 
 // handler is the API.
 func (r *runner) handler() http.Handler {
-	return web.Handler(r.store, web.Options{Live: r.live.agent, Ready: r.live.ready, Log: r.log})
+	return web.Handler(r.store, r.live.options(r.Reload, r.log))
 }

@@ -105,7 +105,9 @@ func serveStore(ts *testscript.TestScript, path string) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	h := web.Handler(s, web.Options{Live: func() *web.Agent { return &web.Agent{Version: "test", Vantage: "fra1", Healthy: true} }})
-	go func() { served <- web.Serve(ctx, caring(s, slog.New(slog.DiscardHandler), h), nil, l) }()
+	go func() {
+		served <- web.Serve(ctx, caring(s, slog.New(slog.DiscardHandler), h), nil, web.Listener{Listener: l})
+	}()
 	return func() {
 		cancel()
 		ts.Check(<-served)

@@ -137,7 +137,7 @@ func object(a *answer, v any) error {
 	return WriteObject(a, v)
 }
 
-func (a *answer) contentType(s string) { a.w.Header().Set("Content-Type", s) }
+func (a *answer) contentType(s string) { a.Header().Set("Content-Type", s) }
 
 // each is a slice as a list.
 func each[T any](values []T) iter.Seq2[*T, error] {

@@ -1,10 +1,12 @@
 package web
 
 import (
+	"context"
 	"iter"
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	"brownout/probe"
@@ -31,11 +33,18 @@ type source interface {
 
 // Options says what a Handler knows beside its store. The zero value is useful: no agent runs.
 type Options struct {
-	Live  func() *Agent    // the running agent, for status; nil: none runs
-	Ready func() error     // why the agent does not measure yet; nil: it is ready
-	Now   func() time.Time // nil: the real time
-	Log   *slog.Logger     // failures of ours; nil: discard
-	Fail  func(error)      // told of an answer that broke off; nil: nobody is
+	Live    func() *Agent               // the running agent, for status; nil: none runs
+	Ready   func() error                // why the agent does not measure yet; nil: it is ready
+	Reload  func(context.Context) error // reads the configuration anew; nil: cannot be asked for
+	Metrics *Metrics                    // nil: there is no /metrics
+	Feed    *Feed                       // what the stream tells; nil: there is no stream
+	About   About                       // who probes, and why
+	Now     func() time.Time            // nil: the real time
+	Log     *slog.Logger                // failures of ours; nil: discard
+	Fail    func(error)                 // told of an answer that broke off; nil: nobody is
+
+	// Authenticated says that whoever asks from elsewhere has proved who they are before the handler sees them.
+	Authenticated bool
 }
 
 // Agent is what is known of the agent that answers.
@@ -58,12 +67,13 @@ type Progress struct {
 
 // handler answers from a source.
 type handler struct {
-	src source
-	opt Options
-	mux *http.ServeMux
+	src   source
+	opt   Options
+	mux   *http.ServeMux
+	tally tally
 }
 
-// Handler is the API over a store.
+// Handler is the API, the metrics and the page over a store.
 func Handler(src source, opt Options) http.Handler {
 	if opt.Now == nil {
 		opt.Now = time.Now
@@ -72,61 +82,85 @@ func Handler(src source, opt Options) http.Handler {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
 	h := &handler{src: src, opt: opt, mux: http.NewServeMux()}
+	for path, serve := range h.routes() {
+		h.mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { h.serve(w, r, serve) })
+	}
+	h.operate()
+	h.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		(&Problem{Status: http.StatusNotFound, Detail: "there is nothing at " + r.URL.Path}).answer(w, r)
+	})
+	return h.secured(h.mux)
+}
+
+// Prefix is where the API's paths begin.
+const Prefix = "/api/v1/"
+
+// routes are what is answered from the store.
+func (h *handler) routes() map[string]func(*answer) error {
+	routes := h.pages()
 	for path, serve := range map[string]func(*answer) error{
 		"status": h.status, "blocks": h.blocks,
-		"outages": h.outages, "outages/{id}": h.outage,
+		"outages": h.outages, "outages/{id}": h.outage, "outages/{id}/evidence.zip": h.bundle,
 		"rounds": h.rounds, "rounds/{start}": h.round,
 		"addresses/{ip}": h.address,
 		"changes":        h.changes, "states": h.states, "summaries": h.summaries,
-		"export": h.export,
+		"series": h.series, "frames": h.frames,
+		"export": h.export, "stream": h.stream,
+		"openapi.json": openAPI,
 	} {
-		h.mux.HandleFunc(Prefix+path, func(w http.ResponseWriter, r *http.Request) { h.serve(w, r, serve) })
+		routes[Prefix+path] = serve
 	}
+	return routes
+}
+
+// operate adds what operators and their tools ask for.
+func (h *handler) operate() {
 	for _, path := range []string{"/-/healthy", "/healthz"} {
 		h.mux.HandleFunc(path, healthy)
 	}
 	for _, path := range []string{"/-/ready", "/readyz"} {
 		h.mux.HandleFunc(path, h.ready)
 	}
-	h.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		(&Problem{Status: http.StatusNotFound, Detail: "there is nothing at " + r.URL.Path}).write(w)
-	})
-	return h
-}
-
-// Prefix is where the API's paths begin.
-const Prefix = "/api/v1/"
-
-// ServeHTTP refuses every method that could change something.
-func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		w.Header().Set("Allow", "GET, HEAD")
-		(&Problem{Status: http.StatusMethodNotAllowed, Detail: "the API only answers questions: use GET or HEAD"}).write(w)
-		return
+	h.mux.HandleFunc("POST "+reloadPath, h.reload)
+	if h.opt.Metrics != nil {
+		h.mux.Handle("/metrics", h.opt.Metrics.handler(h))
 	}
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	h.mux.ServeHTTP(w, r)
 }
 
 // answer is a request and what is being answered.
 type answer struct {
-	w     http.ResponseWriter
-	r     *http.Request
-	p     params
-	begun bool // whether some of the body has been written
+	*reply
+	r *http.Request
+	p params
 }
 
-// Write is the body's.
-func (a *answer) Write(b []byte) (int, error) {
-	a.begun = true
-	return a.w.Write(b)
+// rounds are a store's, until the answer's time is over.
+func (a *answer) rounds(all iter.Seq2[*probe.Round, error]) iter.Seq2[*probe.Round, error] {
+	return func(yield func(*probe.Round, error) bool) {
+		for r, err := range all {
+			if err == nil {
+				err = a.r.Context().Err()
+			}
+			if !yield(r, err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
 // serve runs a route. A failure before the body began is a problem; one after it breaks the answer off, so that nobody
 // takes it for whole.
 func (h *handler) serve(w http.ResponseWriter, r *http.Request, route func(*answer) error) {
-	a := &answer{w: w, r: r, p: newParams(r.URL, h.opt.Now())}
+	if !lasting(r.URL.Path) {
+		ctx, cancel := context.WithTimeout(r.Context(), answerTime)
+		defer cancel()
+		r = r.WithContext(ctx)
+	}
+	a := &answer{reply: newReply(w, r), r: r, p: newParams(r.URL, h.opt.Now())}
 	err := route(a)
+	if err == nil {
+		err = a.finish()
+	}
 	if err == nil {
 		return
 	}
@@ -141,7 +175,14 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request, route func(*answ
 	if p.Status >= http.StatusInternalServerError {
 		h.opt.Log.Error("a question failed", "path", r.URL.Path, "error", err)
 	}
-	p.write(w)
+	p.answer(w, r)
+}
+
+const answerTime = 30 * time.Second
+
+// lasting reports whether an answer may last as long as its reader makes progress.
+func lasting(path string) bool {
+	return path == Prefix+"export" || path == Prefix+"stream" || strings.HasSuffix(path, "/evidence.zip")
 }
 
 func healthy(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") }

@@ -196,7 +196,7 @@ func TestProblems(t *testing.T) {
 		{"/api/v1/export?format=json", "format", 400},
 		{"/api/v1/status?blocks=true", "blocks", 400},
 		{"/api/v1/nothing", "", 404},
-		{"/", "", 404},
+		{"/nothing", "", 404},
 	} {
 		w := get(t, h, tt.path)
 		var p web.Problem
@@ -287,7 +287,7 @@ func TestSocket(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error)
-	go func() { served <- web.Serve(ctx, web.Handler(s, web.Options{}), nil, l) }()
+	go func() { served <- web.Serve(ctx, web.Handler(s, web.Options{}), nil, web.Listener{Listener: l}) }()
 	if !web.Answers(s.Path()) {
 		t.Error("nobody answers")
 	}
@@ -309,7 +309,7 @@ func TestServeEndsWithItsListener(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Close()
-	if err := web.Serve(context.Background(), http.NotFoundHandler(), nil, l); err == nil || !strings.Contains(err.Error(), fmt.Sprint(l.Addr())) {
+	if err := web.Serve(context.Background(), http.NotFoundHandler(), nil, web.Listener{Listener: l}); err == nil || !strings.Contains(err.Error(), fmt.Sprint(l.Addr())) {
 		t.Errorf("got %v, want what failed", err)
 	}
 }

@@ -11,7 +11,7 @@ import (
 )
 
 func (h *handler) outages(a *answer) error {
-	format, blocks := a.p.format(), a.p.truth("blocks")
+	format, blocks := a.p.word("format", "json", "csv", "codf"), a.p.truth("blocks")
 	block, status := a.p.get("block"), a.p.word("status", "", "ongoing", "ended")
 	kind := a.p.word("kind", "", "partial", "total")
 	from, to := a.p.span()
@@ -31,6 +31,9 @@ func (h *handler) outages(a *answer) error {
 	if limit > 0 && len(all) > limit {
 		all = all[len(all)-limit:] // the latest
 	}
+	if format == "codf" {
+		return h.codf(a, all, from, to)
+	}
 	return list(a, format, outageColumns, each(all))
 }
 
@@ -40,7 +43,7 @@ func overlaps(o *outage.Outage, from, to probe.Instant) bool {
 }
 
 func (h *handler) outage(a *answer) error {
-	format := a.p.format()
+	format := a.p.word("format", "json", "csv", "codf")
 	if err := a.p.done(); err != nil {
 		return err
 	}
@@ -53,6 +56,8 @@ func (h *handler) outage(a *answer) error {
 		return notFound(fmt.Sprintf("there is no outage %q", id))
 	case format == "csv":
 		return list(a, format, outageColumns, each([]outage.Outage{*o}))
+	case format == "codf":
+		return h.codf(a, []outage.Outage{*o}, 0, outage.EndOfTime)
 	}
 	return object(a, o)
 }

@@ -78,18 +78,37 @@ func (p *params) limit(byDefault int) int {
 		return byDefault
 	}
 	n, err := strconv.Atoi(s)
-	if err != nil || n < 0 {
-		p.fail("limit", fmt.Sprintf("%q is no number from 0 (all) up", s))
+	if err != nil || n < 0 || n > mostRows {
+		p.fail("limit", fmt.Sprintf("%q is no number from 0 (all there may be) to %d", s, mostRows))
 	}
 	if n == 0 {
-		return math.MaxInt
+		return mostRows
+	}
+	return n
+}
+
+// mostRows is how long a list may be.
+const mostRows = 1_000_000
+
+// number is one from least to most.
+func (p *params) number(name string, byDefault, least, most int) int {
+	s := p.get(name)
+	if s == "" {
+		return byDefault
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < least || n > most {
+		p.fail(name, fmt.Sprintf("%q is no number from %d to %d", s, least, most))
+		return byDefault
 	}
 	return n
 }
 
 // span is the time from since on and before until; all of it by default.
-func (p *params) span() (from, to probe.Instant) {
-	from, to = 0, outage.EndOfTime
+func (p *params) span() (from, to probe.Instant) { return p.spanOr(0, outage.EndOfTime) }
+
+// spanOr is the time from since on and before until, with their defaults.
+func (p *params) spanOr(from, to probe.Instant) (probe.Instant, probe.Instant) {
 	if s := p.get("since"); s != "" {
 		from = p.moment("since", s)
 	}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -17,6 +18,16 @@ type Problem struct {
 
 func (p *Problem) Error() string { return p.Detail }
 
+// answer writes the problem in the form that the asker reads.
+func (p *Problem) answer(w http.ResponseWriter, r *http.Request) {
+	if wantsPage(r) {
+		w.Header().Del("Content-Disposition")
+		problemPage(w, p)
+		return
+	}
+	p.write(w)
+}
+
 func (p *Problem) write(w http.ResponseWriter) {
 	p.Type, p.Title = "about:blank", http.StatusText(p.Status)
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -31,7 +42,11 @@ func asProblem(err error) *Problem {
 	if errors.As(err, &p) {
 		return p
 	}
-	return &Problem{Status: http.StatusInternalServerError, Detail: err.Error()}
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return &Problem{Status: http.StatusServiceUnavailable, Detail: "the answer took too long: ask about a shorter time"}
+	}
+	// What failed may name files of this machine: that is for its log.
+	return &Problem{Status: http.StatusInternalServerError, Detail: "the answer could not be worked out: the agent's log says why"}
 }
 
 func notFound(detail string) error { return &Problem{Status: http.StatusNotFound, Detail: detail} }

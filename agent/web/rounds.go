@@ -81,17 +81,17 @@ func (h *handler) rounds(a *answer) error {
 	if err := a.p.done(); err != nil {
 		return err
 	}
-	infos := h.describeAll(from, to, kind, limit)
+	infos := describeAll(a.rounds(h.src.Rounds(from, to, true)), kind, limit)
 	if format == "csv" {
 		return list(a, format, roundColumns, byPass(infos))
 	}
 	return list(a, format, nil, infos)
 }
 
-func (h *handler) describeAll(from, to probe.Instant, kind string, limit int) iter.Seq2[*RoundInfo, error] {
+func describeAll(rounds iter.Seq2[*probe.Round, error], kind string, limit int) iter.Seq2[*RoundInfo, error] {
 	return func(yield func(*RoundInfo, error) bool) {
 		n := 0
-		for r, err := range h.src.Rounds(from, to, true) {
+		for r, err := range rounds {
 			if err != nil {
 				yield(nil, err)
 				return
@@ -184,21 +184,21 @@ func (h *handler) export(a *answer) error {
 		return err
 	}
 	if format == "csv" {
-		return list(a, format, observationColumns, observations(h.src.Rounds(from, to, false)))
+		return list(a, format, observationColumns, observations(a.rounds(h.src.Rounds(from, to, false))))
 	}
 	a.contentType("application/jsonl")
 	return h.exportLines(a, from, to)
 }
 
 func (h *handler) exportLines(a *answer, from, to probe.Instant) error {
-	bits, err := h.judgedBy()
+	bits, _, err := h.judgedBy()
 	if err != nil {
 		return err
 	}
 	out := bufio.NewWriterSize(a, bufferSize)
 	w := probe.NewRoundWriter(out)
 	first := true
-	for r, err := range h.src.Export(from, to) {
+	for r, err := range a.rounds(h.src.Export(from, to)) {
 		if err == nil && first {
 			err = w.Header(bits, r.Timeout, r.Scale)
 			first = false
@@ -213,14 +213,15 @@ func (h *handler) exportLines(a *answer, from, to probe.Instant) error {
 	return out.Flush()
 }
 
-// judgedBy is by what blocks the rounds were judged. What another version learned is not needed for that.
-func (h *handler) judgedBy() (bits int, err error) {
-	snapshot, _, err := h.src.Detector()
+// judgedBy is by what blocks the rounds were judged, and up to when. What another version learned is not needed for that.
+func (h *handler) judgedBy() (bits int, cursor probe.Instant, err error) {
+	snapshot, cursor, err := h.src.Detector()
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	if d := outage.New(outage.Config{}); d.UnmarshalBinary(snapshot) == nil {
-		return d.BlockBits, nil
+		return d.BlockBits, cursor, nil
 	}
-	return h.src.BlockBits(0)
+	bits, err = h.src.BlockBits(0)
+	return bits, cursor, err
 }

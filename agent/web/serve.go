@@ -11,6 +11,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	toolkit "github.com/prometheus/exporter-toolkit/web"
 )
 
 const (
@@ -22,24 +24,33 @@ const (
 	maxAtOnce      = 64 // requests under way
 )
 
+// Listener is where questions come from.
+type Listener struct {
+	net.Listener
+	// WebConfig is a file of the Prometheus exporters' web configuration: TLS, basic authentication, HTTP/2. It is read
+	// again with every connection. "": none.
+	WebConfig string
+}
+
 // Serve answers on the listeners until ctx ends, lets the answers under way finish for a moment, and closes the
 // listeners. A listener that fails ends it too.
-func Serve(ctx context.Context, h http.Handler, log *slog.Logger, listeners ...net.Listener) error {
+func Serve(ctx context.Context, h http.Handler, log *slog.Logger, listeners ...Listener) error {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	server := &http.Server{
-		Handler: atOnce(maxAtOnce, h), ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout,
-		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-	}
+	h = atOnce(maxAtOnce, h)
 	failed := make(chan error, len(listeners))
 	var running sync.WaitGroup
-	for _, l := range listeners {
+	servers := make([]*http.Server, len(listeners))
+	for i, l := range listeners {
+		// A server each: the file's authentication wraps its server's handler.
+		servers[i] = newServer(h, log)
 		running.Go(func() {
-			if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			flags := &toolkit.FlagConfig{WebConfigFile: &l.WebConfig}
+			if err := toolkit.Serve(l.Listener, servers[i], flags, slog.New(slog.DiscardHandler)); !errors.Is(err, http.ErrServerClosed) {
+				l.Close()
 				failed <- fmt.Errorf("serve on %s: %w", l.Addr(), err)
 				cancel()
 			}
@@ -48,22 +59,39 @@ func Serve(ctx context.Context, h http.Handler, log *slog.Logger, listeners ...n
 	<-ctx.Done()
 	grace, stop := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
 	defer stop()
-	if server.Shutdown(grace) != nil {
-		server.Close()
+	for _, server := range servers {
+		running.Go(func() {
+			if server.Shutdown(grace) != nil {
+				server.Close()
+			}
+		})
 	}
 	running.Wait()
 	close(failed)
 	return <-failed
 }
 
+func newServer(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout,
+		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}
+
 // atOnce refuses requests beyond n at once, and gives each write its own deadline.
 func atOnce(n int, h http.Handler) http.Handler {
 	places := make(chan struct{}, n)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		patient := &patient{ResponseWriter: w, control: http.NewResponseController(w)}
+		if r.URL.Path == Prefix+"stream" { // the feed counts its listeners itself
+			h.ServeHTTP(patient, r)
+			return
+		}
 		select {
 		case places <- struct{}{}:
 			defer func() { <-places }()
-			h.ServeHTTP(&patient{ResponseWriter: w, control: http.NewResponseController(w)}, r)
+			h.ServeHTTP(patient, r)
 		default:
 			w.Header().Set("Retry-After", "1")
 			(&Problem{Status: http.StatusServiceUnavailable, Detail: fmt.Sprintf("%d questions are being answered already", n)}).write(w)
@@ -76,6 +104,9 @@ type patient struct {
 	http.ResponseWriter
 	control *http.ResponseController
 }
+
+// Unwrap lets a stream flush.
+func (p *patient) Unwrap() http.ResponseWriter { return p.ResponseWriter }
 
 func (p *patient) Write(b []byte) (int, error) {
 	_ = p.control.SetWriteDeadline(time.Now().Add(writeTimeout)) // where it is not supported, there is no deadline

@@ -1,0 +1,215 @@
+package web
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+
+	"brownout/probe"
+	"brownout/probe/outage"
+)
+
+// outageView is all of one outage.
+type outageView struct {
+	outageRow
+	Part         *outageRow  // the space's outage that it is part of
+	Parts        []outageRow // those of blocks that are part of it
+	Moments      []moment    // before, during, after
+	Counts       []countRow
+	Since, Until probe.Instant // of the figure
+	Rounds       []RoundInfo   // the evidence
+	Path         string        // escaped ID
+	Block        string        // escaped
+}
+
+// moment is a full round to look at.
+type moment struct {
+	Name  string
+	Start probe.Instant
+	End   probe.Instant
+	RTT   string
+}
+
+// countRow is how many addresses of a block answered by a protocol, in each of the moments.
+type countRow struct {
+	Block, Protocol string
+	Counts          []string
+}
+
+func escape(s string) string { return url.QueryEscape(s) }
+
+func (h *handler) outagePage(a *answer) error {
+	if err := a.p.done(); err != nil {
+		return err
+	}
+	id := a.r.PathValue("id")
+	o, err := h.src.Outage(id)
+	if err != nil {
+		return err
+	}
+	if o == nil {
+		return notFound(fmt.Sprintf("there is no outage %q", id))
+	}
+	space, err := h.spaceName()
+	if err != nil {
+		return err
+	}
+	now := probe.InstantOf(h.opt.Now())
+	v := &outageView{outageRow: rowOf(*o, space, now), Path: url.PathEscape(id), Block: escape(o.Block)}
+	v.Since, v.Until = around(o, now)
+	for _, fill := range []func(*answer, *outageView) error{h.fillParts, h.fillMoments, h.fillEvidence} {
+		if err := fill(a, v); err != nil {
+			return err
+		}
+	}
+	title := fmt.Sprintf("%s outage of %s", o.Kind, v.Name)
+	return h.show(a, "outage.html", page{Title: title, Path: "/outages", Script: true, Body: v})
+}
+
+// around is the time that an outage's figure shows: itself, and as much before and after, within bounds.
+func around(o *outage.Outage, now probe.Instant) (from, to probe.Instant) {
+	end := now
+	if o.End != nil {
+		end = o.End.Latest
+	}
+	const least, most = 2 * 3600_000, 3 * dayMS
+	margin := min(max(int64(end-o.Start.At)/2, least), most)
+	return o.Start.Earliest.Add(-margin), min(end.Add(margin), max(now, end))
+}
+
+func (h *handler) fillParts(_ *answer, v *outageView) error {
+	all, err := h.src.Outages()
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(all, outage.CompareOutages)
+	now := probe.InstantOf(h.opt.Now())
+	for _, o := range all {
+		if v.PartOf != nil && o.ID == *v.PartOf {
+			row := rowOf(o, v.Name, now)
+			v.Part = &row
+		}
+		if o.PartOf != nil && *o.PartOf == v.ID {
+			v.Parts = append(v.Parts, rowOf(o, v.Name, now))
+		}
+	}
+	return nil
+}
+
+// fillMoments finds the rounds before, during and after, and counts who answered in them.
+func (h *handler) fillMoments(a *answer, v *outageView) error {
+	rounds, err := h.momentsOf(a, &v.Outage)
+	if err != nil {
+		return err
+	}
+	bits, _, err := h.judgedBy()
+	if err != nil {
+		return err
+	}
+	d := &tallyDay{counts: map[tallyKey][]int32{}}
+	for i, name := range []string{"before", "during", "after"} {
+		r := rounds[i]
+		if r == nil {
+			continue
+		}
+		d.add(r, bits)
+		v.Moments = append(v.Moments, moment{Name: name, Start: r.Start, End: r.End, RTT: rttWords(medianRTT(r))})
+	}
+	keys := make([]tallyKey, 0, len(d.counts))
+	for k := range d.counts {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, compareTally)
+	for _, k := range keys {
+		row := countRow{Block: k.block, Protocol: k.protocol.String()}
+		for _, n := range d.counts[k] {
+			row.Counts = append(row.Counts, map[bool]string{true: "–", false: fmt.Sprint(n)}[n == notAsked])
+		}
+		v.Counts = append(v.Counts, row)
+	}
+	return nil
+}
+
+// compareTally orders the space before its blocks.
+func compareTally(a, b tallyKey) int {
+	switch {
+	case a.block == b.block:
+		return a.protocol.Compare(b.protocol)
+	case a.block == outage.SpaceBlock:
+		return -1
+	case b.block == outage.SpaceBlock || a.block > b.block:
+		return 1
+	}
+	return -1
+}
+
+// momentsOf is the last full round over before an outage, the first wholly in it (else the one in which it was declared), and
+// the first after it. One that does not exist is nil.
+func (h *handler) momentsOf(a *answer, o *outage.Outage) (out [3]*probe.Round, err error) {
+	const reach = 3 * dayMS
+	before := func(r *probe.Round) bool { return r.End <= o.Start.Earliest }
+	if out[0], err = firstRound(a, h, o.Start.Earliest.Add(-reach), o.Start.Earliest, true, before); err != nil {
+		return out, err
+	}
+	end := outage.EndOfTime
+	if o.End != nil {
+		end = o.End.Earliest
+	}
+	inside := func(r *probe.Round) bool { return r.Start >= o.Start.At && r.End <= end }
+	if out[1], err = firstRound(a, h, o.Start.At, min(end, o.Start.At.Add(reach)), false, inside); err != nil {
+		return out, err
+	}
+	if out[1] == nil {
+		touches := func(r *probe.Round) bool { return r.End > o.Start.At }
+		if out[1], err = firstRound(a, h, o.Start.At.Add(-dayMS), o.Start.At.Add(1), true, touches); err != nil {
+			return out, err
+		}
+	}
+	if o.End != nil {
+		out[2], err = firstRound(a, h, o.End.Latest, o.End.Latest.Add(reach), false, func(*probe.Round) bool { return true })
+	}
+	return out, err
+}
+
+// firstRound is the first full round that is over, of a time and in a direction, that is wanted.
+func firstRound(a *answer, h *handler, from, to probe.Instant, newestFirst bool, want func(*probe.Round) bool) (*probe.Round, error) {
+	for r, err := range a.rounds(h.src.Rounds(from, to, newestFirst)) {
+		if err != nil {
+			return nil, err
+		}
+		if whole(r) && want(r) {
+			return r, nil
+		}
+	}
+	return nil, nil
+}
+
+// medianRTT is of all answers of a round, in microseconds; 0: nothing answered.
+func medianRTT(r *probe.Round) uint32 {
+	var all []uint32
+	for i := range r.Passes {
+		for k := range r.Passes[i].Answers {
+			if a := &r.Passes[i].Answers[k]; a.Outcome.Life() && a.RTT > 0 {
+				all = append(all, a.RTT)
+			}
+		}
+	}
+	if len(all) == 0 {
+		return 0
+	}
+	slices.Sort(all)
+	return all[len(all)/2]
+}
+
+func (h *handler) fillEvidence(_ *answer, v *outageView) error {
+	for _, at := range v.Evidence {
+		r, err := h.src.Round(at, probe.Full)
+		if err != nil {
+			return err
+		}
+		if r != nil {
+			v.Rounds = append(v.Rounds, Describe(r))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,129 @@
+package web
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"brownout/probe"
+	"brownout/probe/outage"
+)
+
+// stamp is a moment for people: "22 Dec 2014, 16:14:58 UTC".
+func stamp(t probe.Instant) string { return t.Time().Format("2 Jan 2006, 15:04:05 UTC") }
+
+// dayStamp is a moment's day: "22 December 2014".
+func dayStamp(t probe.Instant) string { return t.Time().Format("2 January 2006") }
+
+// clock is a moment's time of day: "16:14:58".
+func clock(t probe.Instant) string { return t.Time().Format("15:04:05") }
+
+// lastingWords is a length of time in milliseconds, in its two largest units.
+func lastingWords(ms probe.Instant) string {
+	d := (time.Duration(ms) * time.Millisecond).Round(time.Second)
+	days, rest := d/(24*time.Hour), d%(24*time.Hour)
+	hours, minutes, seconds := rest/time.Hour, rest%time.Hour/time.Minute, rest%time.Minute/time.Second
+	switch {
+	case days > 0:
+		return two(int64(days), "d", int64(hours), "h")
+	case hours > 0:
+		return two(int64(hours), "h", int64(minutes), "min")
+	case minutes > 0:
+		return two(int64(minutes), "min", int64(seconds), "s")
+	}
+	return fmt.Sprintf("%d s", seconds)
+}
+
+func two(a int64, unitA string, b int64, unitB string) string {
+	if b == 0 {
+		return fmt.Sprintf("%d %s", a, unitA)
+	}
+	return fmt.Sprintf("%d %s %d %s", a, unitA, b, unitB)
+}
+
+// percentWords is a share as "50 %".
+func percentWords(d outage.Decimal) string { return fmt.Sprintf("%.0f %%", d.Float()*100) }
+
+// countWords writes 1024 as 1,024.
+func countWords(n int) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// expectedCount is an expectation as a number of addresses.
+func expectedCount(d outage.Decimal) int { return int(math.Round(d.Float())) }
+
+// answeringWords says who answers of whom that is expected of.
+func answeringWords(b *outage.BlockStatus) string {
+	if b.Expected == 0 {
+		return fmt.Sprintf("%s of %s addresses answer", countWords(b.Responsive), countWords(b.Targets))
+	}
+	return fmt.Sprintf("%s of %s expected responders answer (%s)",
+		countWords(b.Observed), countWords(expectedCount(b.Expected)), percentWords(b.ResponseRate))
+}
+
+// reasonWords explains why a state is unknown.
+func reasonWords(reason string) string {
+	switch reason {
+	case "gap":
+		return "no round was run"
+	case "unsent":
+		return "our probes could not be sent"
+	case "vantage":
+		return "our own connectivity was bad"
+	case "vantage-unverified":
+		return "too few references vouch for our own connectivity"
+	case "middlebox":
+		return "something nearer than the targets answers for them"
+	}
+	return reason
+}
+
+// rttWords is a round-trip time in microseconds.
+func rttWords(us uint32) string {
+	switch {
+	case us == 0:
+		return "–"
+	case us < 10_000:
+		return fmt.Sprintf("%.1f ms", float64(us)/1000)
+	}
+	return fmt.Sprintf("%.0f ms", float64(us)/1000)
+}
+
+// joinWords is a list of whatever prints as a word.
+func joinWords(list any) string {
+	return strings.Join(strings.Fields(strings.Trim(fmt.Sprint(list), "[]")), ", ")
+}
+
+// intervalWords says a moment with the times that bound it.
+func intervalWords(i outage.Interval) string {
+	if i.Earliest == i.Latest {
+		return stamp(i.At)
+	}
+	return fmt.Sprintf("%s (between %s and %s)", stamp(i.At), clock(i.Earliest), clock(i.Latest))
+}
+
+// sentence says an outage in one plain sentence; name is the block's, and now is how far was judged.
+func sentence(o *outage.Outage, name string, now probe.Instant) string {
+	who := fmt.Sprintf("none of the %d expected responders", expectedCount(o.Expected))
+	if o.Kind != outage.Total {
+		who = fmt.Sprintf("at the worst %d of the %d expected responders", o.Observed, expectedCount(o.Expected))
+	}
+	s := fmt.Sprintf("On %s, from %s to %s UTC at the latest, ", dayStamp(o.Start.At), clock(o.Start.Earliest), clock(o.Start.Latest))
+	if o.Start.Earliest == o.Start.Latest {
+		s = fmt.Sprintf("On %s, from %s UTC, ", dayStamp(o.Start.At), clock(o.Start.At))
+	}
+	s += who + " of " + name + " answered"
+	if o.End == nil {
+		return s + fmt.Sprintf(", and as of %s that lasts: %s so far.", stamp(now), lastingWords(max(now-o.Start.At, 0)))
+	}
+	day := ""
+	if dayOf(o.End.At) != dayOf(o.Start.At) {
+		day = " on " + dayStamp(o.End.At)
+	}
+	return s + fmt.Sprintf(", until between %s and %s UTC%s: %s.", clock(o.End.Earliest), clock(o.End.Latest), day, lastingWords(o.End.At-o.Start.At))
+}

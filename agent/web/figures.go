@@ -147,7 +147,7 @@ func (h *handler) mapFigure(a *answer, ink inks) func() (*svg, error) {
 	if s := a.p.get("at"); s != "" {
 		at = a.p.moment("at", s)
 	}
-	caption := a.p.word("caption", "true", "false") == "true"
+	caption := a.p.word("caption", "false", "true") == "true"
 	return func() (*svg, error) {
 		r, err := h.roundAt(a, at)
 		if err != nil {
@@ -200,8 +200,7 @@ func drawMap(r *probe.Round, usual map[netip.Addr]bool, ink inks, caption bool, 
 	cell := size / float64(max(l.width, l.height))
 	width, height := cell*float64(l.width)+2*margin, cell*float64(l.height)+2*margin+26
 	if caption {
-		height += 58
-		width = max(width, 420)
+		height += 62
 	}
 	out := newSVG(width, height, ink, "The addresses in the round of "+stamp(r.Start), "One cell an address")
 	out.text(margin, 24, "start", ink.text, "Round of "+stamp(r.Start))
@@ -227,11 +226,15 @@ func drawMap(r *probe.Round, usual map[netip.Addr]bool, ink inks, caption bool, 
 		}
 	}
 	for _, label := range l.labels {
-		out.sized(margin+cell*(float64(label.x)+.5), margin+16+cell*float64(label.y)+12, 10.5, "start", ink.faint, label.text)
+		x, y := margin+cell*float64(label.x)-cell*.06, margin+16+cell*float64(label.y)-cell*.06
+		fmt.Fprintf(&out.b, `<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" fill="none" stroke="%s"/>`, x, y, cell*label.side, cell*label.side, ink.faint)
+		out.rect(x+.5, y+.5, 27, 14, ink.paper)
+		out.sized(x+4, y+11.5, 10.5, "start", ink.faint, label.text)
 	}
 	if caption {
-		out.sized(margin, height-40, 11, "start", ink.faint, fmt.Sprintf("%d of %d addresses answer; orange, hatched: silent, and usually answering.", answering, r.Space.Len()))
-		out.sized(margin, height-22, 9, "start", ink.faint, source)
+		out.sized(margin, height-50, 11, "start", ink.faint, fmt.Sprintf("%d of %d addresses answer (blue).", answering, r.Space.Len()))
+		out.sized(margin, height-34, 11, "start", ink.faint, "Orange, hatched: silent, though it usually answers.")
+		out.sized(margin, height-16, 8.5, "start", ink.faint, source)
 	}
 	return out
 }

@@ -19,6 +19,7 @@ type mapLayout struct {
 
 type mapLabel struct {
 	x, y int
+	side float64 // of its square, in cells
 	text string
 }
 
@@ -47,7 +48,7 @@ func curveLayout(s probe.Space, n int) mapLayout {
 	if n == 1<<(2*order) && order > 4 && order <= 7 && len(s.Prefixes()) == 1 {
 		for _, g := range s.Groups(24) {
 			x, y := corner(l, g.From, g.To)
-			l.labels = append(l.labels, mapLabel{x, y, shortPrefix(g.Prefix)})
+			l.labels = append(l.labels, mapLabel{x, y, tileSide, shortPrefix(g.Prefix)})
 		}
 	}
 	return l
@@ -84,7 +85,7 @@ func tileLayout(s probe.Space, groups []probe.Group) mapLayout {
 		for i := g.From; i < g.To; i++ {
 			tile[i] = k
 		}
-		l.labels = append(l.labels, mapLabel{k % across * tileSide, k / across * tileSide, shortPrefix(g.Prefix)})
+		l.labels = append(l.labels, mapLabel{k % across * tileSide, k / across * tileSide, tileSide, shortPrefix(g.Prefix)})
 	}
 	l.at = func(i int) (int, int) {
 		last := s.Addr(i).As4()[3]

@@ -63,7 +63,7 @@ func answeringWords(b *outage.BlockStatus) string {
 		return fmt.Sprintf("%s of %s addresses answer", countWords(b.Responsive), countWords(b.Targets))
 	}
 	return fmt.Sprintf("%s of %s expected responders answer (%s)",
-		countWords(b.Observed), countWords(expectedCount(b.Expected)), percentWords(b.ResponseRate))
+		countWords(b.Observed), countWords(expectedCount(b.Expected)), percentWords(min(b.ResponseRate, 10_000)))
 }
 
 // reasonWords explains why a state is unknown.

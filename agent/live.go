@@ -29,9 +29,9 @@ type liveAgent struct {
 	told    time.Time // when the feed was last told how things stand; of the engine's goroutine
 }
 
-func newLiveAgent(c *Config, s *store.Store) *liveAgent {
+func newLiveAgent(c *Config, s *store.Store, self *selfObserver) *liveAgent {
 	return &liveAgent{started: probe.InstantOf(time.Now()), feed: &web.Feed{}, metrics: web.NewMetrics(web.MetricsConfig{
-		Version: readBuildInfo().Version, Protocols: c.Probe.Protocols, Channels: channels(c.Notify), StoreSize: sizeOf(s.Path()),
+		Version: readBuildInfo().Version, Protocols: c.Probe.Protocols, Deliveries: self.deliveries, StoreSize: sizeOf(s.Path()),
 	})}
 }
 
@@ -40,14 +40,6 @@ func (l *liveAgent) follow(c *Config, e *engine) {
 	e.Watch, e.Stored = l.watch, l.stored
 	l.config.Store(c)
 	l.engine.Store(e)
-}
-
-func channels(list []NotifyConfig) []string {
-	out := make([]string, len(list))
-	for i := range list {
-		out[i] = list[i].Type
-	}
-	return out
 }
 
 // sizeOf asks for a file's size; one that cannot be asked about has none.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"brownout/agent/notify"
+	"brownout/agent/web"
 	"brownout/probe"
 )
 
@@ -97,6 +98,16 @@ func (s *selfObserver) wake() {
 	if d := s.delivery.Load(); d != nil {
 		d.Wake()
 	}
+}
+
+// deliveries is what the metrics tell of the channels.
+func (s *selfObserver) deliveries() (list []web.Deliveries) {
+	if d := s.delivery.Load(); d != nil {
+		for _, c := range d.Stats() {
+			list = append(list, web.Deliveries{Channel: c.Channel, OK: c.Delivered, Failed: c.Failed})
+		}
+	}
+	return list
 }
 
 // Self is how things are now.

@@ -61,9 +61,10 @@ func (a *app) newRunner(read func() (*Config, error)) (*runner, error) {
 	if err != nil {
 		return nil, err
 	}
+	self := &selfObserver{}
 	r := &runner{
-		read: read, warn: a.talk.warn, store: s, log: log, level: level, self: &selfObserver{},
-		reloads: make(chan chan error), over: make(chan struct{}), live: newLiveAgent(cfg, s),
+		read: read, warn: a.talk.warn, store: s, log: log, level: level, self: self,
+		reloads: make(chan chan error), over: make(chan struct{}), live: newLiveAgent(cfg, s, self),
 	}
 	if err = r.apply(cfg); err != nil {
 		r.stop()

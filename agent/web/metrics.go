@@ -25,8 +25,6 @@ type Metrics struct {
 	completed prometheus.Gauge
 	rounds    *prometheus.CounterVec
 
-	notifications *prometheus.CounterVec
-
 	mu      sync.Mutex
 	counted map[string]outage.State // outages, by their worst kind so far
 	size    func() int64            // of the store's file; nil: not known
@@ -34,10 +32,10 @@ type Metrics struct {
 
 // MetricsConfig says what series there are before anything happened.
 type MetricsConfig struct {
-	Version   string
-	Protocols []probe.Protocol
-	Channels  []string     // that notifications are delivered to
-	StoreSize func() int64 // of the store's file, in bytes; nil: not known
+	Version    string
+	Protocols  []probe.Protocol
+	Deliveries func() []Deliveries // of notifications; nil: nobody is notified
+	StoreSize  func() int64        // of the store's file, in bytes; nil: not known
 }
 
 // rttBuckets are in seconds: of a path across the world and back, and of one by satellite.
@@ -52,7 +50,6 @@ func NewMetrics(c MetricsConfig) *Metrics {
 	m.probes = counter("brownout_probes_total", "Probes of rounds that are over, by what became of them.", "protocol", "outcome")
 	m.outages = counter("brownout_outages_total", "Outages of the space declared since the start, by kind; one that becomes total counts as both.", "kind")
 	m.rounds = counter("brownout_rounds_total", "Rounds that are over, by kind.", "kind")
-	m.notifications = counter("brownout_notifications_total", "Deliveries of notifications, by channel and result.", "channel", "result")
 	m.rtt = prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "brownout_probe_rtt_seconds",
 		Help: "Round-trip times of answered probes.", Buckets: rttBuckets}, []string{"protocol"})
 	m.duration = prometheus.NewGauge(prometheus.GaugeOpts{Name: "brownout_round_duration_seconds", Help: "How long the latest full round took, on the agent's clock."})
@@ -60,7 +57,7 @@ func NewMetrics(c MetricsConfig) *Metrics {
 	info := prometheus.NewGauge(prometheus.GaugeOpts{Name: "brownout_build_info", Help: "What runs; always 1.",
 		ConstLabels: prometheus.Labels{"version": c.Version, "goversion": runtime.Version()}})
 	info.Set(1)
-	m.registry.MustRegister(m.probes, m.outages, m.rounds, m.notifications, m.rtt, m.duration, m.completed, info,
+	m.registry.MustRegister(m.probes, m.outages, m.rounds, deliveryCollector(c.Deliveries), m.rtt, m.duration, m.completed, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.begin(c)
 	return m
@@ -80,15 +77,6 @@ func (m *Metrics) begin(c MetricsConfig) {
 	for _, kind := range []probe.Kind{probe.Full, probe.Core, probe.Confirm} {
 		m.rounds.WithLabelValues(kind.String())
 	}
-	for _, channel := range c.Channels {
-		m.notifications.WithLabelValues(channel, "ok")
-		m.notifications.WithLabelValues(channel, "failed")
-	}
-}
-
-// Notified counts a delivery: its result is "ok" or "failed".
-func (m *Metrics) Notified(channel, result string) {
-	m.notifications.WithLabelValues(channel, result).Inc()
 }
 
 // Sealed counts a round that is over.

@@ -37,7 +37,7 @@ func needs(t *testing.T, program string) string {
 func measured(t *testing.T, s *store.Store) http.Handler {
 	t.Helper()
 	m := web.NewMetrics(web.MetricsConfig{Version: "test", Protocols: []probe.Protocol{probe.ICMP, probe.TCP(80), probe.DNS},
-		Channels: []string{"webhook"}, StoreSize: func() int64 { return 4096 }})
+		Deliveries: func() []web.Deliveries { return []web.Deliveries{{Channel: "webhook", OK: 1}} }, StoreSize: func() int64 { return 4096 }})
 	for r, err := range s.Rounds(0, outage.EndOfTime, false) {
 		if err != nil {
 			t.Fatal(err)
@@ -49,7 +49,6 @@ func measured(t *testing.T, s *store.Store) http.Handler {
 		t.Fatal(err)
 	}
 	m.Found(outage.Findings{Outages: all})
-	m.Notified("webhook", "ok")
 	o := liveOptions()
 	o.Metrics = m
 	return web.Handler(s, o)

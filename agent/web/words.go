@@ -119,6 +119,9 @@ func sentence(o *outage.Outage, name string, now probe.Instant) string {
 	}
 	s += who + " of " + name + " answered"
 	if o.End == nil {
+		if n := len(o.Phases) - 1; n > 0 && o.Phases[n].Kind != o.Kind {
+			s += fmt.Sprintf("; since %s it is %s", stamp(o.Phases[n].Start.At), o.Phases[n].Kind)
+		}
 		return s + fmt.Sprintf(", and as of %s that lasts: %s so far.", stamp(now), lastingWords(max(now-o.Start.At, 0)))
 	}
 	day := ""

@@ -122,7 +122,7 @@ function timeAxis() {
 
 function options(id, height, lines, bands, axis, range) {
   return {
-    width: $(id).clientWidth, height, series: [{}, ...lines], bands, legend: { show: false }, padding: [8, 8, 0, 0],
+    width: $(id).clientWidth, height, series: [{}, ...lines], bands, legend: { show: false }, padding: [8, 22, 0, 0],
     tzDate: (t) => new Date((t + new Date(t * 1000).getTimezoneOffset() * 60) * 1000), // the axis is in UTC
     scales: { x: { time: true, range: () => [view.since / 1000, view.until / 1000] }, y: { range } },
     axes: [timeAxis(), { stroke: css("--faint"), grid: { stroke: css("--rule"), width: 1 }, ticks: { show: false }, font: "12px system-ui", size: 58, ...axis }],

@@ -1,0 +1,366 @@
+package web_test
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"brownout/agent/web"
+	"brownout/probe"
+	"brownout/probe/outage"
+)
+
+var shots = flag.String("shots", "", "a folder for screenshots of every view; \"\": one that is thrown away")
+
+// site is a handler on loopback and a browser that looks at it.
+type site struct {
+	url  string
+	feed *web.Feed
+	now  probe.Instant
+	tab  context.Context
+	dir  string
+
+	mu       sync.Mutex
+	problems []string // what a console said, and requests that left the origin
+}
+
+// openSite serves the world, as a running agent does where live.
+func openSite(t *testing.T, live bool) *site {
+	t.Helper()
+	program := needs(t, "chromium")
+	s, now := worldStore(t, 3)
+	v := &site{now: now, feed: &web.Feed{}, dir: *shots}
+	if v.dir == "" {
+		v.dir = t.TempDir()
+	}
+	o := web.Options{Now: now.Time, About: liveOptions().About}
+	if live {
+		o.Feed = v.feed
+		o.Live = func() *web.Agent {
+			return &web.Agent{Version: "test", Vantage: "fra1", Healthy: true, Round: &web.Progress{Start: now, Sent: 10, Planned: 100}}
+		}
+	}
+	server := httptest.NewServer(web.Handler(s, o))
+	t.Cleanup(server.Close)
+	t.Cleanup(v.feed.Close)
+	v.url = server.URL
+	v.startBrowser(t, program)
+	return v
+}
+
+func (v *site) startBrowser(t *testing.T, program string) {
+	t.Helper()
+	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(program), chromedp.NoSandbox, chromedp.DisableGPU)
+	for _, name := range []string{"disable-quic", "disable-background-networking", "disable-component-update", "disable-sync", "disable-dev-shm-usage"} {
+		options = append(options, chromedp.Flag(name, true))
+	}
+	ctx, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	t.Cleanup(stop)
+	tab, closeTab := chromedp.NewContext(ctx)
+	t.Cleanup(closeTab)
+	v.tab = tab
+	if err := chromedp.Do(tab); err != nil { // starts it
+		t.Fatalf("start the browser: %v", err)
+	}
+	limited, cancel := context.WithTimeout(tab, 3*time.Minute)
+	t.Cleanup(cancel)
+	v.tab = limited
+	if _, err := chromedp.Call(limited, network.Enable, network.EnableParams{}); err != nil {
+		t.Fatal(err)
+	}
+	v.watch()
+}
+
+// watch notes what should not happen.
+func (v *site) watch() {
+	requests, console := chromedp.Events(v.tab, network.RequestWillBeSent), chromedp.Console(v.tab)
+	go func() {
+		for e, err := range requests {
+			if err != nil {
+				return
+			}
+			if u := e.Request.URL; !strings.HasPrefix(u, v.url) && !strings.HasPrefix(u, "blob:"+v.url) && !strings.HasPrefix(u, "about:") {
+				v.note("a request left the origin: " + u)
+			}
+		}
+	}()
+	go func() {
+		for m, err := range console {
+			if err != nil {
+				return
+			}
+			v.note(fmt.Sprintf("the console said: %v", m))
+		}
+	}()
+}
+
+func (v *site) note(s string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.problems = append(v.problems, s)
+}
+
+func (v *site) quiet(t *testing.T, where string) {
+	t.Helper()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, p := range v.problems {
+		t.Errorf("%s: %s", where, p)
+	}
+	v.problems = nil
+}
+
+func (v *site) do(t *testing.T, steps ...chromedp.Action[chromedp.Void]) {
+	t.Helper()
+	if err := chromedp.Do(v.tab, steps...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// until waits for something to become true in the page.
+func (v *site) until(t *testing.T, expression string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(v.tab, 20*time.Second)
+	defer cancel()
+	if _, err := chromedp.Run(ctx, chromedp.Poll[bool](expression)); err != nil {
+		t.Fatalf("it never came to be that %s: %v; %s", expression, err, ask[string](t, v, `location.href + " " + (document.getElementById("legend")?.textContent ?? "")`))
+	}
+}
+
+func ask[T any](t *testing.T, v *site, expression string) T {
+	t.Helper()
+	out, err := chromedp.Run(v.tab, chromedp.Evaluate[T](expression))
+	if err != nil {
+		t.Fatalf("%s: %v", expression, err)
+	}
+	return out
+}
+
+func (v *site) media(t *testing.T, theme string) {
+	t.Helper()
+	_, err := chromedp.Call(v.tab, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
+		{Name: "prefers-color-scheme", Value: theme}, {Name: "prefers-reduced-motion", Value: "reduce"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// shown waits until a view is all there: its plots and map, and its figures.
+const shown = `document.readyState === "complete" && (!document.getElementById("app") || document.getElementById("app").dataset.ready === "true")
+	&& [...document.images].every((i) => (i.scrollIntoView(), i.complete && i.naturalWidth > 0))`
+
+// views are every page that there is.
+func (v *site) views(t *testing.T) map[string]string {
+	t.Helper()
+	var list []outage.Outage
+	resp, err := http.Get(v.url + "/api/v1/outages")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if err := json.NewDecoder(resp.Body).Decode(&list); err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(list, func(o outage.Outage) bool { return o.Kind == outage.Total })
+	if i < 0 || len(list) < 2 {
+		t.Fatalf("the world has %d outages, and none that is total", len(list))
+	}
+	return map[string]string{
+		"overview": "/", "outages": "/outages", "outage": "/outages/" + list[i].ID, "address": "/addresses/" + list[i].Gone[0].String(),
+		"about": "/about", "api": "/api", "problem": "/outages/none",
+		"share": "/?layer=share", "rtt": "/?layer=rtt&order=rows", "change": "/?layer=change&at=" + list[i].Start.At.String(),
+	}
+}
+
+// TestEveryView looks at every page in light and dark, wide and at the width of a phone: it draws, nothing is wider than the
+// window, axe finds nothing, the console says nothing and no request leaves the origin.
+func TestEveryView(t *testing.T) {
+	v := openSite(t, false)
+	axe, err := os.ReadFile("testdata/axe.min.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, path := range v.views(t) {
+		for _, look := range looks(name) {
+			where := fmt.Sprintf("%s-%s-%d", name, look.theme, look.width)
+			v.media(t, look.theme)
+			v.do(t, chromedp.EmulateViewport(look.width, 900), chromedp.Navigate(v.url+path))
+			v.until(t, shown)
+			if wide := ask[int64](t, v, `document.scrollingElement.scrollWidth`); wide > look.width {
+				t.Errorf("%s: the page is %d wide", where, wide)
+			}
+			v.accessible(t, where, string(axe))
+			if name == "problem" {
+				v.mu.Lock()
+				v.problems = nil // the browser itself says that the page is a 404
+				v.mu.Unlock()
+			}
+			v.quiet(t, where)
+			v.picture(t, where)
+		}
+	}
+}
+
+// look is how a page is looked at.
+type look struct {
+	theme string
+	width int64
+}
+
+// looks are the ways to look at a view. A layer of the map differs from the overview in its canvas alone.
+func looks(view string) []look {
+	if slices.Contains([]string{"share", "rtt", "change"}, view) {
+		return []look{{"light", 1280}}
+	}
+	return []look{{"light", 1280}, {"dark", 390}}
+}
+
+// accessible has axe-core look for violations. Both themes are looked at: colours differ, and little else.
+func (v *site) accessible(t *testing.T, where, axe string) {
+	t.Helper()
+	v.do(t, chromedp.Evaluate[chromedp.Void](axe+";0"))
+	found, err := chromedp.Run(v.tab, chromedp.Evaluate[[]string](`axe.run().then((r) => r.violations.map((x) => x.id + ": " + x.nodes.map((n) => n.html + " " + n.failureSummary).slice(0, 3).join(" | ")))`, chromedp.EvalAwaitPromise))
+	if err != nil {
+		t.Fatalf("%s: axe: %v", where, err)
+	}
+	for _, f := range found {
+		t.Errorf("%s: %s", where, f)
+	}
+}
+
+func (v *site) picture(t *testing.T, name string) {
+	t.Helper()
+	png, err := chromedp.Run(v.tab, chromedp.FullScreenshot(100))
+	if err == nil {
+		err = os.WriteFile(filepath.Join(v.dir, name+".png"), png, 0o600)
+	}
+	if err != nil || len(png) < 5000 {
+		t.Errorf("%s: picture of %d bytes: %v", name, len(png), err)
+	}
+}
+
+// cursorAt is where the plot's cursor stands, in pixels.
+const cursorAt = `document.querySelector("#rate .u-cursor-x").style.transform`
+
+// TestCursorScrubberZoomAndLinks uses the overview as people do, and then opens the link that it left.
+func TestCursorScrubberZoomAndLinks(t *testing.T) {
+	v := openSite(t, false)
+	v.media(t, "light")
+	v.do(t, chromedp.EmulateViewport(1280, 1400), chromedp.Navigate(v.url+"/"))
+	v.until(t, shown)
+	first := ask[string](t, v, `document.getElementById("map").dataset.frame`)
+
+	v.do(t, chromedp.Focus(chromedp.CSS("#time")), chromedp.KeyEvent(kb.ArrowLeft), chromedp.KeyEvent(kb.ArrowLeft))
+	v.until(t, `location.search.includes("at=")`)
+	scrubbed, cursor := ask[string](t, v, `document.getElementById("map").dataset.frame`), ask[string](t, v, cursorAt)
+	if scrubbed >= first || cursor == "" {
+		t.Errorf("the scrubber went from %s to %s, and the plot's cursor is at %q", first, scrubbed, cursor)
+	}
+	v.do(t, chromedp.Focus(chromedp.CSS("#rate")), chromedp.KeyEvent(kb.ArrowLeft), chromedp.KeyEvent(kb.ArrowLeft))
+	if f, c := ask[string](t, v, `document.getElementById("map").dataset.frame`), ask[string](t, v, cursorAt); f >= scrubbed || c == cursor {
+		t.Errorf("the plot's arrow keys left the map at %s and the cursor at %s", f, c)
+	}
+	v.do(t, chromedp.Focus(chromedp.CSS("#map")), chromedp.KeyEvent(kb.ArrowDown))
+	if said := ask[string](t, v, `document.getElementById("hover").textContent`); !strings.HasPrefix(said, "198.18.") {
+		t.Errorf("the map says %q of the cell in focus", said)
+	}
+
+	v.do(t, chromedp.Evaluate[chromedp.Void](`document.getElementById("app").dataset.ready = "";0`))
+	box := ask[[]float64](t, v, `(() => { const b = document.querySelector("#rate .u-over").getBoundingClientRect(); return [b.left, b.top, b.width, b.height] })()`)
+	v.do(t, chromedp.DragAndDropXY(box[0]+box[2]*.3, box[1]+box[3]/2, box[0]+box[2]*.6, box[1]+box[3]/2, 8))
+	v.until(t, `location.search.includes("since=") && document.getElementById("app").dataset.ready === "true"`)
+	span := ask[float64](t, v, `(Date.parse(new URLSearchParams(location.search).get("until")) - Date.parse(new URLSearchParams(location.search).get("since"))) / 3600e3`)
+	if span < 6.5 || span > 8 {
+		t.Errorf("three tenths of a day are %.2f h", span)
+	}
+	v.do(t, chromedp.SetValue(chromedp.CSS("#layer"), "share"), chromedp.Evaluate[chromedp.Void](`document.getElementById("layer").dispatchEvent(new Event("change"));0`))
+	v.until(t, `location.search.includes("layer=share")`)
+
+	link := ask[string](t, v, `location.href`)
+	frame := ask[string](t, v, `document.getElementById("map").dataset.frame`)
+	v.do(t, chromedp.Navigate("about:blank"), chromedp.Navigate(link))
+	v.until(t, shown)
+	v.until(t, `document.getElementById("layer").value === "share"`)
+	if again := ask[string](t, v, `document.getElementById("map").dataset.frame`); again != frame {
+		t.Errorf("the link shows the round of %s, and it was made at %s", again, frame)
+	}
+	v.quiet(t, "overview")
+}
+
+// TestLivePage hears what an agent tells, and says it.
+func TestLivePage(t *testing.T) {
+	v := openSite(t, true)
+	v.do(t, chromedp.Navigate(v.url+"/"))
+	v.until(t, shown)
+	heard := make(chan struct{})
+	go func() { // until the page listens, nobody hears
+		defer close(heard)
+		for !v.feed.Heard() && v.tab.Err() == nil {
+			time.Sleep(time.Millisecond)
+		}
+	}()
+	<-heard
+	v.feed.Tell("status", web.Moment{Now: v.now.Add(5000), Judged: v.now, Blocks: []outage.BlockStatus{},
+		Agent: &web.Agent{Round: &web.Progress{Sent: 77, Planned: 100}}})
+	v.until(t, `document.getElementById("progress").textContent.startsWith("77 %")`)
+	v.feed.Tell("round", web.RoundInfo{Kind: probe.Full})
+	v.until(t, `document.querySelector(".hero").dataset.fresh === "true"`)
+	v.quiet(t, "live")
+}
+
+// TestFiguresAsPNG draws one in the browser.
+func TestFiguresAsPNG(t *testing.T) {
+	v := openSite(t, false)
+	v.do(t, chromedp.Navigate(v.url+v.views(t)["outage"]))
+	v.until(t, shown)
+	v.do(t, chromedp.Evaluate[chromedp.Void](`addEventListener("click", (e) => { if (e.target.href?.startsWith("blob:")) e.preventDefault(); }, true);
+		[...document.querySelectorAll(".downloads a")].find((a) => a.textContent.includes("PNG")).click();0`))
+	v.until(t, `[...document.querySelectorAll(".downloads a")].some((a) => a.href.startsWith("blob:") && a.download.endsWith(".png"))`)
+	v.quiet(t, "outage")
+}
+
+// TestWithoutScripts reads the pages in a browser that runs none: words, tables and figures are there.
+func TestWithoutScripts(t *testing.T) {
+	v := openSite(t, false)
+	if _, err := chromedp.Call(v.tab, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}); err != nil {
+		t.Fatal(err)
+	}
+	views := v.views(t)
+	for name, words := range map[string][]string{
+		"overview": {"198.18.0.0/22 is", "expected responders answer", "since", "Would notice", "Latest outages"},
+		"outages":  {"total", "Details", "CODF"},
+		"outage":   {"none of the", "expected responders of 198.18.0.0/22 answered, until", "Before, during, after", "Rounds that show it"},
+		"address":  {"usually answer", "By protocol", "Latest probes", "silent throughout"},
+	} {
+		v.do(t, chromedp.EmulateViewport(1280, 4000), chromedp.Navigate(v.url+views[name]))
+		text, err := chromedp.Run(v.tab, chromedp.Text(chromedp.CSS("main")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, w := range words {
+			if !strings.Contains(text, w) {
+				t.Errorf("%s does not say %q:\n%s", name, w, text)
+			}
+		}
+		html, err := chromedp.Run(v.tab, chromedp.OuterHTML(chromedp.CSS("main")))
+		if n, want := strings.Count(html, "<img"), map[string]int{"overview": 2, "outages": 0, "outage": 4, "address": 1}[name]; err != nil || n != want {
+			t.Errorf("%s has %d figures, want %d (%v)", name, n, want, err)
+		}
+		v.picture(t, name+"-without-scripts")
+	}
+}

@@ -1,0 +1,71 @@
+package web
+
+import (
+	"testing"
+	"time"
+
+	"brownout/probe"
+	"brownout/probe/outage"
+)
+
+func instant(clock string) probe.Instant {
+	t, err := time.Parse("2006-01-02 15:04:05", clock)
+	if err != nil {
+		panic(err)
+	}
+	return probe.InstantOf(t)
+}
+
+func between(a, b, c string) outage.Interval {
+	return outage.Interval{Earliest: instant(a), At: instant(b), Latest: instant(c)}
+}
+
+func TestSentence(t *testing.T) {
+	start := between("2014-12-22 16:15:04", "2014-12-22 16:15:20", "2014-12-22 16:15:31")
+	end := between("2014-12-23 01:45:57", "2014-12-23 01:46:00", "2014-12-23 01:46:05")
+	now := instant("2014-12-23 02:00:00")
+	total := outage.Outage{Kind: outage.Total, Start: start, End: &end, Expected: 18_2000}
+	lasts := total
+	lasts.End = nil
+	returned := lasts
+	returned.Phases = []outage.Phase{{Kind: outage.Total, Start: start}, {Kind: outage.Partial, Start: end}}
+	partial := outage.Outage{Kind: outage.Partial, Start: start, End: &end, Expected: 18_2000, Observed: 9}
+	for want, o := range map[string]*outage.Outage{
+		"On 22 December 2014, from 16:15:04 to 16:15:31 UTC at the latest, none of the 18 expected responders of 175.45.176.0/22 answered, until between 01:45:57 and 01:46:05 UTC on 23 December 2014: 9 h 30 min.":                                          &total,
+		"On 22 December 2014, from 16:15:04 to 16:15:31 UTC at the latest, none of the 18 expected responders of 175.45.176.0/22 answered, and as of 23 Dec 2014, 02:00:00 UTC that lasts: 9 h 44 min so far.":                                                &lasts,
+		"On 22 December 2014, from 16:15:04 to 16:15:31 UTC at the latest, at the worst 9 of the 18 expected responders of 175.45.176.0/22 answered, until between 01:45:57 and 01:46:05 UTC on 23 December 2014: 9 h 30 min.":                                &partial,
+		"On 22 December 2014, from 16:15:04 to 16:15:31 UTC at the latest, none of the 18 expected responders of 175.45.176.0/22 answered; since 23 Dec 2014, 01:46:00 UTC it is partial, and as of 23 Dec 2014, 02:00:00 UTC that lasts: 9 h 44 min so far.": &returned,
+	} {
+		if got := sentence(o, "175.45.176.0/22", now); got != want {
+			t.Errorf("got\n%s\nwant\n%s", got, want)
+		}
+	}
+}
+
+// TestLayouts proves that every address has a cell of its own, and that the /24s of a /22 are its quadrants.
+func TestLayouts(t *testing.T) {
+	for _, targets := range [][]string{{"198.18.0.0/22"}, {"198.18.0.0/24"}, {"198.18.0.0/20"}, {"198.18.0.0/21"}, {"198.18.0.1/32"},
+		{"198.18.0.0/25", "198.18.7.16/28", "203.0.113.9/32"}, {"2001:db8::/120"}, {"2001:db8::1/128", "198.18.0.0/30"}} {
+		space, err := probe.ParseSpace(targets, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := layoutOf(space)
+		taken := map[[2]int]int{}
+		for i := range space.Len() {
+			x, y := l.at(i)
+			if was, ok := taken[[2]int{x, y}]; ok || x < 0 || y < 0 || x >= l.width || y >= l.height {
+				t.Fatalf("%v: %v stands at %d,%d of %dx%d, as %d does", targets, space.Addr(i), x, y, l.width, l.height, was)
+			}
+			taken[[2]int{x, y}] = i
+		}
+	}
+	space, _ := probe.ParseSpace([]string{"198.18.0.0/22"}, nil)
+	l := layoutOf(space)
+	for i := range space.Len() {
+		x, y := l.at(i)
+		if quadrant := [][2]int{{0, 0}, {0, 16}, {16, 16}, {16, 0}}[i/256]; x/16*16 != quadrant[0] || y/16*16 != quadrant[1] {
+			t.Fatalf("%v stands at %d,%d", space.Addr(i), x, y)
+		}
+	}
+}

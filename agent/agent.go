@@ -72,7 +72,7 @@ const (
 // commands are all of them, in the order of the help text's groups.
 func (a *app) commands() []*cobra.Command {
 	return []*cobra.Command{
-		a.runCommand(), a.demoCommand(), a.sweepCommand(), a.pingCommand(), a.replayCommand(),
+		a.runCommand(), a.demoCommand(), a.watchCommand(), a.sweepCommand(), a.pingCommand(), a.replayCommand(),
 		a.statusCommand(), a.outagesCommand(), a.roundsCommand(), a.addressCommand(), a.exportCommand(), a.importCommand(), a.serveCommand(),
 		a.doctorCommand(), a.healthcheckCommand(), a.configCommand(), a.notifyCommand(), a.storeCommand(), a.versionCommand(), a.completionCommand(), a.manCommand(),
 	}

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"syscall"
 	"time"
 
@@ -21,9 +22,22 @@ import (
 // client asks the API: the running agent over its socket, else the same handler in process on the store's file.
 type client struct {
 	live  *http.Client // nil: no agent answers
+	base  string       // of the live agent's URLs
 	local http.Handler
 	store *store.Store
 	fail  error // why the local handler's last answer broke off
+}
+
+// socketBase stands before the paths of what is asked over the socket, or in process.
+const socketBase = "http://brownout"
+
+// dialURL asks an agent elsewhere. A password stands in the URL.
+func dialURL(text string) (*client, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" {
+		return nil, fmt.Errorf("%q is no URL of an agent, like http://probe.example:8413", text)
+	}
+	return &client{live: &http.Client{}, base: strings.TrimSuffix(u.String(), "/")}, nil
 }
 
 // storeWait is how long a store may be locked by whoever is just letting go of it.
@@ -37,7 +51,7 @@ func dial(ctx context.Context, path string) (*client, error) {
 	conn, err := dialSocket(ctx, "", "")
 	if err == nil {
 		conn.Close()
-		return &client{live: &http.Client{Transport: &http.Transport{DialContext: dialSocket, DisableKeepAlives: true}}}, nil
+		return &client{base: socketBase, live: &http.Client{Transport: &http.Transport{DialContext: dialSocket, DisableKeepAlives: true}}}, nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, syscall.EINVAL) {
 		return nil, fmt.Errorf("ask the agent: %w", err)
@@ -86,7 +100,11 @@ func (c *client) running() bool { return c.live != nil }
 
 // get writes the answer to w. A problem is a *web.Problem.
 func (c *client) get(ctx context.Context, path string, query url.Values, w io.Writer) error {
-	target := "http://brownout" + web.Prefix + path + "?" + query.Encode()
+	base := c.base
+	if base == "" {
+		base = socketBase
+	}
+	target := base + web.Prefix + path + "?" + query.Encode()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
 	if err != nil {
 		return fmt.Errorf("ask for %s: %w", path, err)

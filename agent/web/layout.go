@@ -34,7 +34,7 @@ func layoutOf(s probe.Space) mapLayout {
 		return curveLayout(s, n)
 	}
 	groups := s.Groups(24)
-	if n > 0 && s.Addr(0).Is4() && len(groups) <= mostTiles {
+	if n > 0 && s.Addr(n-1).Is4() && len(groups) <= mostTiles {
 		return tileLayout(s, groups)
 	}
 	return curveLayout(s, n)

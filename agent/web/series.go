@@ -295,6 +295,7 @@ func (h *handler) tallyInto(a *answer, s *Series, o seriesOrder, st *steps) erro
 		if err != nil {
 			return err
 		}
+		columns := d.of(o.block, sums, len(st.times))
 		for i, start := range d.starts {
 			for row < len(s.rows) && s.rows[row].Start < start {
 				row++
@@ -303,25 +304,35 @@ func (h *handler) tallyInto(a *answer, s *Series, o seriesOrder, st *steps) erro
 				continue
 			}
 			at = st.at(start, at)
-			d.each(o.block, i, func(p probe.Protocol, n int32) {
-				if sums[p] == nil {
-					sums[p] = make([]mean, len(st.times))
+			for _, c := range columns {
+				if n := c.counts[i]; n != notAsked {
+					c.sums[at].add(int64(n) * 10_000)
 				}
-				sums[p][at].add(int64(n) * 10_000)
-			})
+			}
 		}
 	}
 	s.protocols(sums)
 	return nil
 }
 
-// each visits what was counted of a block in the ith round.
-func (d *tallyDay) each(block string, i int, visit func(p probe.Protocol, n int32)) {
+// tallyColumn is a protocol's counts in a day, and where they are summed up.
+type tallyColumn struct {
+	counts []int32
+	sums   []mean
+}
+
+// of is what was counted of a block, a column a protocol.
+func (d *tallyDay) of(block string, sums map[probe.Protocol][]mean, points int) (columns []tallyColumn) {
 	for k, counts := range d.counts {
-		if k.block == block && counts[i] != notAsked {
-			visit(k.protocol, counts[i])
+		if k.block != block {
+			continue
 		}
+		if sums[k.protocol] == nil {
+			sums[k.protocol] = make([]mean, points)
+		}
+		columns = append(columns, tallyColumn{counts, sums[k.protocol]})
 	}
+	return columns
 }
 
 func (s *Series) protocols(sums map[probe.Protocol][]mean) {

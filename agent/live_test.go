@@ -1,0 +1,165 @@
+package agent
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"brownout/agent/web"
+	"brownout/probe"
+	"brownout/store"
+)
+
+// fastAgent is an agent on a simulated world whose clock runs 600 times as fast, and its server.
+func fastAgent(t *testing.T) (*engine, *httptest.Server) {
+	t.Helper()
+	s := simulated{name: "live", hours: 12, timeline: phase("01T03:03:20", "01T03:43:20", "total")}
+	scenario := s.scenario(t, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	clock := probe.NewScaledClock(ctx, scenario.Start.Time(), 600)
+	sim, err := openSimulation(ctx, &demoOptions{inProcess: true}, scenario, clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(sim.close)
+	st := openTestStore(t, filepath.Join(t.TempDir(), "live.db"))
+	e, closeAll, err := sim.config.engineOn(clock, st, slog.New(slog.DiscardHandler), sim.seams)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(closeAll)
+	live := newLiveAgent(sim.config, e, st)
+	server := httptest.NewServer(web.Handler(st, live.options(slog.New(slog.DiscardHandler))))
+	t.Cleanup(server.Close)
+	t.Cleanup(live.feed.Close)
+	return e, server
+}
+
+// TestStreamDoesNotDelayRounds has 50 clients listen, half of which never read, while rounds go on: each reader hears of
+// every round, and whoever does not read is waited for by nobody.
+func TestStreamDoesNotDelayRounds(t *testing.T) {
+	e, server := fastAgent(t)
+	const rounds = 3
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var heard [25]atomic.Int64
+	var listeners sync.WaitGroup
+	for i := range 50 {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+web.Prefix+"stream", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil || resp.StatusCode != http.StatusOK {
+			t.Fatalf("client %d: %v", i, err)
+		}
+		defer resp.Body.Close()
+		if i < len(heard) {
+			listeners.Go(func() {
+				_ = eachEvent(resp.Body, func(name string, data []byte) error { // it ends with the test
+					if name == "round" && bytes.Contains(data, []byte(`"kind":"round"`)) {
+						heard[i].Add(1)
+					}
+					return nil
+				})
+			})
+		}
+	}
+	sealed := 0
+	publish := e.Sealed
+	e.Sealed = func(r *probe.Round) {
+		publish(r)
+		if r.Kind != probe.Full {
+			return
+		}
+		if sealed++; sealed == rounds {
+			e.Watch = nil
+			cancelSoon(cancel)
+		}
+	}
+	if err := e.run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	listeners.Wait()
+	for i := range heard {
+		if n := heard[i].Load(); n < rounds {
+			t.Errorf("client %d heard of %d rounds, want %d", i, n, rounds)
+		}
+	}
+}
+
+// cancelSoon lets what was told arrive.
+func cancelSoon(cancel context.CancelFunc) { time.AfterFunc(500*time.Millisecond, cancel) }
+
+// TestWatch watches an agent, and sees its rounds and its state.
+func TestWatch(t *testing.T) {
+	e, server := fastAgent(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	first, done := make(chan struct{}), make(chan error, 1)
+	publish := e.Sealed
+	var once sync.Once
+	e.Sealed = func(r *probe.Round) {
+		publish(r)
+		once.Do(func() { close(first) })
+	}
+	go func() { done <- e.run(ctx) }()
+	<-first
+	out := &lines{}
+	a := &app{stdin: strings.NewReader(""), stdout: out, stderr: io.Discard}
+	ask, err := dialURL(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	watching, stop := context.WithCancel(ctx)
+	out.enough = func(s string) bool { return strings.Count(s, "\n") >= 2 }
+	out.stop = stop
+	if err := a.watch(watching, ask); err != nil {
+		t.Error(err)
+	}
+	if !strings.Contains(out.text.String(), "addresses answered") && !strings.Contains(out.text.String(), "expected answer") {
+		t.Errorf("it says:\n%s", out.text.String())
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if _, err := dialURL("probe.example:8413"); err == nil {
+		t.Error("what is no URL was taken for one")
+	}
+}
+
+// lines is a writer that stops its watcher once it has enough.
+type lines struct {
+	text   bytes.Buffer
+	enough func(string) bool
+	stop   context.CancelFunc
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	n, err := l.text.Write(b)
+	if l.enough(l.text.String()) {
+		l.stop()
+	}
+	return n, err
+}
+
+func openTestStore(t *testing.T, path string) *store.Store {
+	t.Helper()
+	s, err := store.Open(path, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}

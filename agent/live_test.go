@@ -38,8 +38,10 @@ func fastAgent(t *testing.T) (*engine, *httptest.Server) {
 		t.Fatal(err)
 	}
 	t.Cleanup(closeAll)
-	live := newLiveAgent(sim.config, e, st)
-	server := httptest.NewServer(web.Handler(st, live.options(slog.New(slog.DiscardHandler))))
+	live := newLiveAgent(sim.config, st, &selfObserver{})
+	live.follow(sim.config, e)
+	e.Sealed = live.sealed
+	server := httptest.NewServer(web.Handler(st, live.options(nil, slog.New(slog.DiscardHandler))))
 	t.Cleanup(server.Close)
 	t.Cleanup(live.feed.Close)
 	return e, server

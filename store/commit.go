@@ -33,9 +33,24 @@ func (s *Store) Commit(c Commit) error {
 	err := s.update(func(tx *writeTx) error { return s.commit(tx, &c, from) })
 	if err != nil {
 		s.frames.rollback(from)
-		return fmt.Errorf("commit to store: %w", err)
+		return fmt.Errorf("commit to store: %w", errors.Join(err, s.againFrames(from)))
 	}
 	return nil
+}
+
+// againFrames reads what a commit that failed in its last write may have left after all: where the disk wrote the meta page
+// and then reported an error, the commit is there.
+func (s *Store) againFrames(from mark) error {
+	if s.usable() != nil {
+		return nil
+	}
+	return s.view(func(tx *bolt.Tx) error {
+		if n := tx.Bucket(bucketFrames).Stats().KeyN; n <= from.frames {
+			return nil
+		}
+		s.frames.rollback(mark{})
+		return s.readFrames(tx)
+	})
 }
 
 func (s *Store) commit(tx *writeTx, c *Commit, from mark) error {

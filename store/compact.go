@@ -58,10 +58,21 @@ type compaction struct {
 	touched  map[place]struct{} // what was written since
 }
 
+// copyPattern matches the files that compactions of a store write, aside.
+func copyPattern(path string) string { return "." + filepath.Base(path) + ".compact-*" }
+
+// removeCopies removes what a compaction left that was killed. The caller holds the store's lock, so none is under way.
+func removeCopies(path string) {
+	left, _ := filepath.Glob(filepath.Join(filepath.Dir(path), copyPattern(path))) // a path that is a malformed pattern leaves them
+	for _, name := range left {
+		os.Remove(name)
+	}
+}
+
 // begin makes the new file, and from one moment on both sees the old one as it is and follows its changes.
 func (c *compaction) begin(old os.FileInfo) error {
 	s := c.store
-	f, err := os.CreateTemp(filepath.Dir(s.path), "."+filepath.Base(s.path)+".compact-*")
+	f, err := os.CreateTemp(filepath.Dir(s.path), copyPattern(s.path))
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// commitForever writes rounds, first in part and then whole, and says on stdout what it has committed.
+// commitForever writes rounds, first in part and then whole, packs and compacts, and says on stdout what it has committed.
 func commitForever(path string) error {
 	s, err := Open(path, Options{})
 	if err != nil {
@@ -39,7 +39,13 @@ func commitForever(path string) error {
 	if err != nil {
 		return err
 	}
+	s.packAt = 4
 	for n := st.Rounds - st.Open; ; n++ {
+		if n%4 == 3 {
+			if _, _, err := s.Compact(nil); err != nil {
+				return err
+			}
+		}
 		r := somePopulation(noTest{}, n)
 		half := *r
 		half.End, half.Passes = half.Start.Add(300_000), half.Passes[:2]
@@ -79,6 +85,9 @@ func TestKill(t *testing.T) {
 		}
 		checkCommitted(t, s, done)
 		closeVerified(t, s)
+		if names, err := os.ReadDir(filepath.Dir(path)); err != nil || len(names) != 1 {
+			t.Errorf("files left over: %v, %v", names, err)
+		}
 		if t.Failed() {
 			t.Fatalf("after kill %d, with step %d said to be committed", run+1, done)
 		}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"runtime/debug"
+	"syscall"
 )
 
 // ErrLocked is wrapped by the error of opening a store that another process has open.
@@ -78,6 +79,8 @@ func explainOpen(path string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("store %s does not exist yet: brownout run creates it (%w)", path, fs.ErrNotExist)
+	case errors.Is(err, syscall.EROFS):
+		return fmt.Errorf("store %s is on a file system that is mounted read-only: mount it writable, or name another file: %w", path, err)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("store %s may not be opened by user %d: run as the file's owner, or give it to that user: %w", path, os.Getuid(), err)
 	}

@@ -117,6 +117,9 @@ func (s *Store) open() error {
 	if err := s.guard(s.openBolt); err != nil {
 		return err
 	}
+	if !s.opt.ReadOnly {
+		removeCopies(s.path)
+	}
 	return s.view(func(tx *bolt.Tx) error {
 		if err := s.readMeta(tx); err != nil {
 			return err

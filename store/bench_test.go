@@ -1,9 +1,12 @@
 package store
 
 import (
+	"errors"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"brownout/probe"
 	"brownout/probe/outage"
@@ -77,5 +80,58 @@ func BenchmarkCommit(b *testing.B) {
 		r := somePopulation(b, n)
 		mustCommit(b, s, Commit{Sealed: []*probe.Round{r}, Cursor: r.End, Findings: outage.Findings{Summaries: someSummaries(r, n)}})
 		n++
+	}
+}
+
+// BenchmarkCare commits rounds into the store of -year while old ones are pruned and it is compacted: how long does the
+// slowest commit take?
+func BenchmarkCare(b *testing.B) {
+	if *yearDir == "" {
+		b.Skip("name the folder of a year by -year")
+	}
+	whole, err := os.ReadFile(filepath.Join(*yearDir, "year.db"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	path := filepath.Join(b.TempDir(), "year.db")
+	if err := os.WriteFile(path, whole, 0o600); err != nil {
+		b.Fatal(err)
+	}
+	s, err := Open(path, Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	st, err := s.Stats()
+	if err != nil {
+		b.Fatal(err)
+	}
+	cared := make(chan error)
+	began := time.Now()
+	go func() {
+		_, err := s.Prune(st.Cursor, Retention{Rounds: 200 * 24 * time.Hour, Summaries: 200 * 24 * time.Hour}, false)
+		b.ReportMetric(time.Since(began).Seconds(), "prune-s")
+		began := time.Now()
+		_, after, errCompact := s.Compact(nil)
+		b.ReportMetric(time.Since(began).Seconds(), "compact-s")
+		b.ReportMetric(float64(after)/(1<<20), "MiB-after")
+		cared <- errors.Join(err, errCompact)
+	}()
+	var slowest time.Duration
+	for n := st.Rounds; ; n++ {
+		r := somePopulation(b, n)
+		at := time.Now()
+		mustCommit(b, s, Commit{Sealed: []*probe.Round{r}, Cursor: r.End, Findings: outage.Findings{Summaries: someSummaries(r, n)}})
+		slowest = max(slowest, time.Since(at))
+		select {
+		case err := <-cared:
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportMetric(float64(slowest.Milliseconds()), "slowest-commit-ms")
+			b.ReportMetric(float64(n-st.Rounds), "commits")
+			return
+		default:
+		}
 	}
 }

@@ -1,7 +1,7 @@
 package web
 
 import (
-	"fmt"
+	"strconv"
 
 	"brownout/probe"
 	"brownout/probe/outage"
@@ -56,17 +56,17 @@ var periodColumns = []column[Period]{
 	{"block", func(p *Period) string { return p.Block }},
 	{"start", func(p *Period) string { return p.Start.String() }},
 	{"end", func(p *Period) string { return p.End.String() }},
-	{"rounds", func(p *Period) string { return fmt.Sprint(p.Rounds) }},
+	{"rounds", func(p *Period) string { return strconv.Itoa(p.Rounds) }},
 	{"state", func(p *Period) string { return p.State.String() }},
 	{"response_rate", func(p *Period) string { return p.Rate.String() }},
 	{"lowest_rate", func(p *Period) string { return p.Lowest.String() }},
 	{"expected", func(p *Period) string { return p.Expected.String() }},
 	{"observed", func(p *Period) string { return p.Observed.String() }},
 	{"responsive", func(p *Period) string { return p.Responsive.String() }},
-	{"targets", func(p *Period) string { return fmt.Sprint(p.Targets) }},
-	{"rtt_us_p10", func(p *Period) string { return fmt.Sprint(p.RTT[0]) }},
-	{"rtt_us_p25", func(p *Period) string { return fmt.Sprint(p.RTT[1]) }},
-	{"rtt_us_p50", func(p *Period) string { return fmt.Sprint(p.RTT[2]) }},
-	{"rtt_us_p75", func(p *Period) string { return fmt.Sprint(p.RTT[3]) }},
-	{"rtt_us_p90", func(p *Period) string { return fmt.Sprint(p.RTT[4]) }},
+	{"targets", func(p *Period) string { return strconv.Itoa(p.Targets) }},
+	{"rtt_us_p10", func(p *Period) string { return strconv.Itoa(int(p.RTT[0])) }},
+	{"rtt_us_p25", func(p *Period) string { return strconv.Itoa(int(p.RTT[1])) }},
+	{"rtt_us_p50", func(p *Period) string { return strconv.Itoa(int(p.RTT[2])) }},
+	{"rtt_us_p75", func(p *Period) string { return strconv.Itoa(int(p.RTT[3])) }},
+	{"rtt_us_p90", func(p *Period) string { return strconv.Itoa(int(p.RTT[4])) }},
 }

@@ -243,3 +243,37 @@ func TestCompactFails(t *testing.T) {
 		t.Errorf("files left over: %v, %v", names, err)
 	}
 }
+
+// Where old rounds are dropped as new ones come, the file stops growing.
+func TestSteadySize(t *testing.T) {
+	s := openTest(t)
+	s.db.NoSync = true
+	s.packAt = 64
+	const day = 131
+	keep := Retention{Rounds: time.Hour, Summaries: time.Hour} // as short as may be: nine days
+	size := func() int64 {
+		st, err := s.Stats()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return st.FileSize
+	}
+	var steady int64
+	for n := range 30 {
+		commitDays(t, s, n*day, day)
+		if _, err := s.Prune(1<<60, keep, false); err != nil {
+			t.Fatal(err)
+		}
+		if n == 14 {
+			steady = size()
+		}
+	}
+	used, err := s.InUse()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d bytes after 15 days, %d after 30, of which %d are in use", steady, size(), used)
+	if size() > steady+2*growSize {
+		t.Errorf("%d bytes after 15 days become %d after 30", steady, size())
+	}
+}

@@ -70,19 +70,22 @@ func TestP8Shifted(t *testing.T) {
 			{From: dark, To: dark.Add(hour), Effect: lab.Darkens},
 		}
 		w, h := watched(t, m, seed)
+		since := func() []outage.Outage { // without what ended before: a block whose three hosts all sleep is dark
+			return slices.DeleteFunc(h.Outages(false), func(o outage.Outage) bool { return o.End != nil && o.End.Latest < from })
+		}
 		runTo(t, w, from.Add(7*day-hour))
-		if list := h.Outages(false); len(list) != 1 || list[0].Kind != outage.Partial || list[0].End != nil {
+		if list := since(); len(list) != 1 || list[0].Kind != outage.Partial || list[0].End != nil {
 			t.Errorf("seed %d: after a week less an hour: %s", seed, encode(t, h))
 		}
 		if s := runTo(t, w, from.Add(7*day+6*hour)); s.State != outage.Up || !slices.Contains(s.Conditions, outage.Shifted) {
 			t.Errorf("seed %d: after a week and six hours: %+v", seed, s)
 		}
-		if list := h.Outages(false); list[0].End == nil || len(list[0].Revisions) != 1 || list[0].Revisions[0].Finding != outage.Shifted {
+		if list := since(); list[0].End == nil || len(list[0].Revisions) != 1 || list[0].Revisions[0].Finding != outage.Shifted {
 			t.Errorf("seed %d: after a week and six hours: %s", seed, encode(t, h))
 		}
 		runTo(t, w, dark.Add(3*hour))
 		var got measured
-		got.compare(t, m.Events[1:], h.Outages(false)[1:])
+		got.compare(t, m.Events[1:], since()[1:])
 		if got.found != 1 || got.extra > 0 {
 			t.Errorf("seed %d: the total outage of what is left is not found: %s", seed, encode(t, h))
 		}

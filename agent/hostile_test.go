@@ -91,6 +91,9 @@ func TestHostileRequests(t *testing.T) {
 	}
 	for _, method := range []string{"POST", "PUT", "PATCH", "DELETE", "CONNECT", "TRACE", "BREW"} {
 		for _, path := range []string{"/", "/api/v1/status", "/api/v1/outages", "/-/healthy", "/-/reload", "/-/quit", "/debug/pprof/"} {
+			if method == "POST" && path == "/-/reload" {
+				continue // who asks from this machine may
+			}
 			if reply := raw(t, at, method+" "+path+" HTTP/1.0\r\n\r\n"); !strings.HasPrefix(reply, "HTTP/1.") || reply[9] == '2' {
 				t.Errorf("%s %s: %.200s", method, path, reply)
 			}

@@ -136,12 +136,17 @@ type answer struct {
 
 // rounds are a store's, until the answer's time is over.
 func (a *answer) rounds(all iter.Seq2[*probe.Round, error]) iter.Seq2[*probe.Round, error] {
-	return func(yield func(*probe.Round, error) bool) {
-		for r, err := range all {
+	return limited(a, all)
+}
+
+// limited is a list until the answer's time is over.
+func limited[T any](a *answer, all iter.Seq2[*T, error]) iter.Seq2[*T, error] {
+	return func(yield func(*T, error) bool) {
+		for v, err := range all {
 			if err == nil {
 				err = a.r.Context().Err()
 			}
-			if !yield(r, err) || err != nil {
+			if !yield(v, err) || err != nil {
 				return
 			}
 		}

@@ -173,7 +173,7 @@ func (h *handler) address(a *answer) error {
 	if err != nil {
 		return badParameter("ip", fmt.Sprintf("%q is no IP address", a.r.PathValue("ip")))
 	}
-	return list(a, format, observationColumns, h.observationsOf(ip.Unmap(), from, to, limit))
+	return list(a, format, observationColumns, limited(a, h.observationsOf(ip.Unmap(), from, to, limit)))
 }
 
 func (h *handler) observationsOf(ip netip.Addr, from, to probe.Instant, limit int) iter.Seq2[*Observation, error] {

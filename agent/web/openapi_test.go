@@ -98,7 +98,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		"outages?blocks=true&kind=total", "outages/" + id, "outages/" + id + "?format=codf", "outages/" + id + "?format=csv",
 		"outages/" + id + "/evidence.zip", "rounds", "rounds?format=csv", "rounds?limit=0&kind=round",
 		"rounds/2026-03-01T04:02:00Z", "rounds/2026-03-01T04:02:00Z?format=csv", "addresses/198.18.0.3", "addresses/198.18.0.3?format=csv",
-		"changes", "states", "states?format=csv", "summaries", "series?since=2026-03-01", "series?since=2026-03-01&points=5",
+		"changes", "states", "states?format=csv", "summaries", "summaries?by=hour", "summaries?by=day&format=csv", "series?since=2026-03-01", "series?since=2026-03-01&points=5",
 		"series?since=2026-03-01&format=csv", "series?since=2020-01-01&until=2020-01-02", "series?since=2026-03-01&block=198.18.1.0/24",
 		"frames?since=2026-03-01", "frames?since=2026-03-01&limit=3", "frames?since=2020-01-01&until=2020-01-02", "export", "export?format=csv", "openapi.json",
 	} {

@@ -99,6 +99,11 @@ func TestHostileRequests(t *testing.T) {
 			}
 		}
 	}
+	// From this machine itself a reload may be asked for: it reads what the configuration's owner wrote. What a proxy passes on
+	// is a stranger's.
+	if reply := raw(t, at, "POST /-/reload HTTP/1.0\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n"); !strings.HasPrefix(reply, "HTTP/1.0 403") {
+		t.Errorf("a stranger's reload: %.200s", reply)
+	}
 	if r := a.self().Reloads; r != 0 {
 		t.Errorf("strangers made it read its configuration %d times", r)
 	}

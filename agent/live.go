@@ -74,6 +74,8 @@ func (l *liveAgent) watch(v engineView) {
 	}
 }
 
+func (l *liveAgent) began(late time.Duration) { l.metrics.Began(late) }
+
 func (l *liveAgent) sealed(r *probe.Round) {
 	l.metrics.Sealed(r)
 	if l.feed.Heard() {

@@ -48,7 +48,6 @@ type selfObserver struct {
 
 // follow makes it observe an engine that is about to run.
 func (s *selfObserver) follow(e *engine) {
-	e.Began = s.began
 	e.Tell = func([]*notify.Notice) { s.wake() }
 }
 
@@ -65,7 +64,11 @@ func (s *selfObserver) began(late time.Duration) {
 	}
 }
 
+// sealed takes in a round that is over and stored. Only full ones feed the watchdog.
 func (s *selfObserver) sealed(e *engine, r *probe.Round) {
+	if r.Kind != probe.Full {
+		return
+	}
 	if r.Kind != probe.Full {
 		return
 	}
@@ -78,9 +81,11 @@ func (s *selfObserver) sealed(e *engine, r *probe.Round) {
 	s.is.Unsent += uint64(unsent)
 	s.is.LastRound = probe.InstantOf(time.Now())
 	s.mu.Unlock()
+	status := "the first round was completed"
 	if b := e.detector.Blocks(); len(b) > 0 {
-		roundDone(fmt.Sprintf("%v; %d of %v expected addresses answer", b[0].State, b[0].Observed, b[0].Expected))
+		status = fmt.Sprintf("%v; %d of %v expected addresses answer", b[0].State, b[0].Observed, b[0].Expected)
 	}
+	roundDone(status)
 }
 
 func (s *selfObserver) reloaded(err error) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"reflect"
+	"time"
 
 	"golang.org/x/net/netutil"
 
@@ -132,6 +133,10 @@ func (r *runner) follow() {
 	e := r.engine
 	r.live.follow(r.cfg, e)
 	r.self.follow(e)
+	e.Began = func(late time.Duration) {
+		r.live.began(late)
+		r.self.began(late)
+	}
 	e.Sealed = func(round *probe.Round) {
 		r.live.sealed(round)
 		r.self.sealed(e, round)

@@ -176,6 +176,12 @@ func TestReload(t *testing.T) {
 	if id := <-told; id != "x" {
 		t.Errorf("told of %q", id)
 	}
+	for !strings.Contains(a.metrics(), `brownout_notifications_total{channel="webhook",result="ok"} 1`) {
+		<-a.changed // when a round is over, at the latest
+	}
+	if m := a.metrics(); !strings.Contains(m, "brownout_round_lateness_seconds ") || !strings.Contains(m, "go_goroutines ") {
+		t.Errorf("it does not observe itself:\n%s", m)
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if strings.Contains(a.log.String(), "s3cret") {
@@ -239,6 +245,12 @@ func TestSocketOnly(t *testing.T) {
 			t.Errorf("anybody gets %s: %d", path, resp.StatusCode)
 		}
 	}
+}
+
+func (a *running) metrics() string {
+	a.t.Helper()
+	_, body := a.ask("/metrics")
+	return body
 }
 
 // self is what the agent observes of itself.

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -23,6 +24,7 @@ type Metrics struct {
 	outages   *prometheus.CounterVec
 	duration  prometheus.Gauge
 	completed prometheus.Gauge
+	lateness  prometheus.Gauge
 	rounds    *prometheus.CounterVec
 
 	mu      sync.Mutex
@@ -54,10 +56,11 @@ func NewMetrics(c MetricsConfig) *Metrics {
 		Help: "Round-trip times of answered probes.", Buckets: rttBuckets}, []string{"protocol"})
 	m.duration = prometheus.NewGauge(prometheus.GaugeOpts{Name: "brownout_round_duration_seconds", Help: "How long the latest full round took, on the agent's clock."})
 	m.completed = prometheus.NewGauge(prometheus.GaugeOpts{Name: "brownout_round_last_completed_timestamp_seconds", Help: "When the latest full round ended."})
+	m.lateness = prometheus.NewGauge(prometheus.GaugeOpts{Name: "brownout_round_lateness_seconds", Help: "By how much the latest full round began after it was due; the agent looks every second."})
 	info := prometheus.NewGauge(prometheus.GaugeOpts{Name: "brownout_build_info", Help: "What runs; always 1.",
 		ConstLabels: prometheus.Labels{"version": c.Version, "goversion": runtime.Version()}})
 	info.Set(1)
-	m.registry.MustRegister(m.probes, m.outages, m.rounds, deliveryCollector(c.Deliveries), m.rtt, m.duration, m.completed, info,
+	m.registry.MustRegister(m.probes, m.outages, m.rounds, deliveryCollector(c.Deliveries), m.rtt, m.duration, m.completed, m.lateness, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.begin(c)
 	return m
@@ -78,6 +81,9 @@ func (m *Metrics) begin(c MetricsConfig) {
 		m.rounds.WithLabelValues(kind.String())
 	}
 }
+
+// Began notes by how much a full round began late.
+func (m *Metrics) Began(late time.Duration) { m.lateness.Set(late.Seconds()) }
 
 // Sealed counts a round that is over.
 func (m *Metrics) Sealed(r *probe.Round) {

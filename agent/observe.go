@@ -69,9 +69,6 @@ func (s *selfObserver) sealed(e *engine, r *probe.Round) {
 	if r.Kind != probe.Full {
 		return
 	}
-	if r.Kind != probe.Full {
-		return
-	}
 	unsent := 0
 	for i := range r.Passes {
 		unsent += len(r.Passes[i].Unsent)

@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -52,6 +54,9 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	for i := range *kills {
 		committed := killOnce(t, path, time.Duration(300+rand.IntN(1200))*time.Millisecond)
 		s, err := store.Open(path, store.Options{ReadOnly: true, Timeout: 10 * time.Second}) // the namespace dies a moment later
+		if errors.Is(err, fs.ErrNotExist) && committed == 0 {
+			continue // a busy machine: it was killed before it had made its store
+		}
 		if err != nil {
 			t.Fatalf("after kill %d: %v", i, err)
 		}

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"iter"
 
@@ -207,7 +208,7 @@ func (h *handler) exportLines(a *answer, from, to probe.Instant) error {
 			err = w.Write(r)
 		}
 		if err != nil {
-			return err
+			return errors.Join(err, out.Flush()) // what was read whole is not kept back
 		}
 	}
 	return out.Flush()

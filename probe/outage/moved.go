@@ -1,6 +1,7 @@
 package outage
 
 import (
+	"math"
 	"net/netip"
 	"slices"
 
@@ -92,9 +93,13 @@ func (d *Detector) resettle(b *block, left, lit []int32, at, seen probe.Instant)
 	d.refresh(seen)
 }
 
-// moving reports whether hosts of a block have moved within a day.
-func (b *block) moving(at probe.Instant) bool {
-	return b.Moved.Condition == Moved && at.Add(-movedWithin) <= b.Moved.Since
+// sinceMove is the rounds, as a service counts them, since hosts of the space last moved, if that is less than a day ago.
+func (d *Detector) sinceMove(at probe.Instant) int64 {
+	m := &d.Parts[0].Moved
+	if m.Condition != Moved || at.Add(-movedWithin) > m.Since || d.MedianGap == 0 {
+		return math.MaxInt64
+	}
+	return int64(at-m.Since) / d.MedianGap * counted
 }
 
 // forgetAll unlearns a service.

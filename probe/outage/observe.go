@@ -74,8 +74,8 @@ func (d *Detector) boxed(e *event) bool {
 	return d.MiddleboxAt != 0 && e.from < d.MiddleboxAt.Add(shadow)
 }
 
-// meet makes the acquaintance of a service. That it was silent in all rounds so far counts, unless hosts are moving: then
-// the address was somebody else's, or nobody's.
+// meet makes the acquaintance of a service. That it was silent in all rounds so far counts, or since hosts last moved: before
+// that the address was somebody else's, or nobody's.
 func (d *Detector) meet(a netip.Addr, p probe.Protocol, at probe.Instant) int32 {
 	h, ok := d.hosts[a]
 	if !ok {
@@ -87,8 +87,8 @@ func (d *Detector) meet(a netip.Addr, p probe.Protocol, at probe.Instant) int32 
 	i := int32(len(d.Services))
 	s := service{Host: h, Code: p.Code(), Known: at}
 	for k := range d.Protocols {
-		if d.Protocols[k].Code == s.Code && !d.Parts[0].moving(at) {
-			s.N = d.Protocols[k].N
+		if d.Protocols[k].Code == s.Code {
+			s.N = min(d.Protocols[k].N, d.sinceMove(at))
 		}
 	}
 	d.Services = append(d.Services, s)

@@ -23,15 +23,16 @@ var december = flag.Bool("december", false, "whether to play the demo of Decembe
 // TestEngineTells kills the engine in the middle of an outage and lets another go on: each transition of the space is told
 // once, and so is what befalls us.
 func TestEngineTells(t *testing.T) {
-	s := simulated{name: "tells", hours: 7, timeline: phase("01T03:03:20", "01T03:43:20", "total") + phase("01T05:03:20", "01T05:33:20", "uplink-down")}
+	s := simulated{name: "tells", hours: 2, round: "1m", core: "0s", timeline: phase("01T00:30:20", "01T00:50:20", "total") +
+		phase("01T01:30:20", "01T01:45:20", "uplink-down")}
 	scenario := s.scenario(t, 1)
 	path := filepath.Join(t.TempDir(), "engine.db")
 	copied := path + ".killed"
 	synctest.Test(t, func(t *testing.T) {
 		openNotices(t, path)
-		engineLife(t, scenario, path, scenario.Start.Add(200*60_000), copied)
-		engineLife(t, scenario, copied, scenario.Start.Add(240*60_000), "")
-		time.Sleep(40 * time.Minute) // no agent runs
+		engineLife(t, scenario, path, scenario.Start.Add(40*60_000), copied)
+		engineLife(t, scenario, copied, scenario.Start.Add(60*60_000), "")
+		time.Sleep(10 * time.Minute) // no agent runs
 		engineLife(t, scenario, copied, scenario.End, "")
 	})
 	want := []string{"space opened total", "space became-partial partial", "space ended up", "agent agent-late up", "vantage vantage-lost up", "vantage vantage-back up"}

@@ -38,7 +38,7 @@ func TestPrune(t *testing.T) {
 	s := openTest(t)
 	s.db.NoSync = true
 	s.packAt = 40
-	const rounds = 131 * 16
+	const rounds = 131 * 14
 	commitDays(t, s, 0, rounds)
 	was, err := readAll(s)
 	if err != nil {
@@ -48,7 +48,7 @@ func TestPrune(t *testing.T) {
 	if p, err := s.Prune(now, Retention{}, false); err != nil || p != (Pruned{}) {
 		t.Errorf("with nothing to drop: %+v, %v", p, err)
 	}
-	r := Retention{Rounds: time.Hour, Summaries: 12 * 24 * time.Hour, Hours: 13 * 24 * time.Hour}
+	r := Retention{Rounds: time.Hour, Summaries: 10 * 24 * time.Hour, Hours: 11 * 24 * time.Hour}
 	would, err := s.Prune(now, r, true)
 	if err != nil {
 		t.Fatal(err)
@@ -94,7 +94,7 @@ func TestPruneBySize(t *testing.T) {
 	s := openTest(t)
 	s.db.NoSync = true
 	s.packAt = 40
-	commitDays(t, s, 0, 131*14)
+	commitDays(t, s, 0, 131*12)
 	before, err := s.InUse()
 	if err != nil {
 		t.Fatal(err)
@@ -122,7 +122,7 @@ func TestPruneKeepsWhatLasts(t *testing.T) {
 	o.End, o.Status, o.Phases[0].End = nil, outage.Ongoing, nil
 	o.ID, o.Block = "198.18.1.0/24-1", "198.18.1.0/24"
 	mustCommit(t, s, Commit{Findings: outage.Findings{Outages: []outage.Outage{o}}})
-	commitDays(t, s, 1, 131*14)
+	commitDays(t, s, 1, 131*12)
 	if did, err := s.Prune(1<<60, Retention{Rounds: time.Hour, Outages: time.Hour}, false); err != nil || did.Rounds > 0 {
 		t.Errorf("dropped %+v, %v", did, err)
 	}
@@ -133,7 +133,7 @@ func TestCompact(t *testing.T) {
 	s := openTest(t)
 	s.db.NoSync = true
 	s.packAt = 40
-	commitDays(t, s, 0, 131*14)
+	commitDays(t, s, 0, 131*12)
 	if _, err := s.Prune(1<<60, Retention{Rounds: time.Hour, Summaries: time.Hour}, false); err != nil {
 		t.Fatal(err)
 	}
@@ -259,12 +259,12 @@ func TestSteadySize(t *testing.T) {
 		return st.FileSize
 	}
 	var steady int64
-	for n := range 30 {
+	for n := range 20 {
 		commitDays(t, s, n*day, day)
 		if _, err := s.Prune(1<<60, keep, false); err != nil {
 			t.Fatal(err)
 		}
-		if n == 14 {
+		if n == 12 {
 			steady = size()
 		}
 	}
@@ -272,8 +272,8 @@ func TestSteadySize(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%d bytes after 15 days, %d after 30, of which %d are in use", steady, size(), used)
+	t.Logf("%d bytes after 13 days, %d after 20, of which %d are in use", steady, size(), used)
 	if size() > steady+2*growSize {
-		t.Errorf("%d bytes after 15 days become %d after 30", steady, size())
+		t.Errorf("%d bytes after 13 days become %d after 20", steady, size())
 	}
 }

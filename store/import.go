@@ -13,7 +13,7 @@ import (
 )
 
 // importBatch is how many rounds one transaction of an import writes.
-const importBatch = 2 * packRounds
+const importBatch = packRounds
 
 // Import makes a store at path of the rounds of a source, and judges them as they come, as the agent that recorded them did:
 // the whole store, or none. There must be no file yet. It ends where the last round says up to when it was judged, or where

@@ -48,9 +48,9 @@ func outageRounds(t testing.TB, n int) (rounds []*probe.Round) {
 // What is exported of an imported store is what was imported, and found in it is what a replay finds.
 func TestImportExport(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")
-	rounds := outageRounds(t, 700)
+	rounds := outageRounds(t, importBatch+10)
 	st, err := Import(path, Options{}, &sliceSource{rounds: rounds, end: io.EOF}, outage.Config{}, nil)
-	if err != nil || st.Rounds != 700 || st.Path != path {
+	if err != nil || st.Rounds != len(rounds) || st.Path != path {
 		t.Fatalf("%+v, %v", st, err)
 	}
 	s := reopen(t, path)

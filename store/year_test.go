@@ -99,7 +99,7 @@ func fullPopulation(t testing.TB, n int) *probe.Round {
 
 // A space of which every address answers by three protocols takes 4 KB a round at the most.
 func TestBytesPerFullRound(t *testing.T) {
-	const rounds = 256
+	const rounds = 128
 	s := openTest(t)
 	s.db.NoSync = true
 	for n := range rounds {

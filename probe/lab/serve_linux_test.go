@@ -86,7 +86,7 @@ func TestFpingFindsTheRespondersOfTheScenario(t *testing.T) {
 	s := quiet(t, "one-block-dark")
 	for _, at := range []probe.Instant{s.Start, instant(t, "2015-03-02T10:00:00Z")} {
 		l := serve(t, s, at)
-		cmd := exec.Command(fping, "-a", "-q", "-r", "0", "-i", "1", "-t", "400")
+		cmd := exec.Command(fping, "-a", "-q", "-r", "3", "-i", "1", "-t", "400") // a busy machine may answer late
 		cmd.Stdin = strings.NewReader(strings.Join(addresses(s.Space), "\n") + "\n" + s.References[0].String() + "\n" + Gateway.String() + "\n")
 		out, err := cmd.Output()
 		var exit *exec.ExitError
@@ -129,7 +129,7 @@ func TestNmapFindsThePortsOfTheScenario(t *testing.T) {
 			want[fmt.Sprintf("%s %d/%s", h.Address, port, state)] = true
 		}
 	}
-	cmd := exec.Command(nmap, append([]string{"-sT", "-Pn", "-n", "-p", "22,25,53,80,443", "--max-retries", "0", "--max-rtt-timeout", "200ms", "-oG", "-"}, targets...)...)
+	cmd := exec.Command(nmap, append([]string{"-sT", "-Pn", "-n", "-p", "22,25,53,80,443", "--max-retries", "3", "--max-rtt-timeout", "500ms", "-oG", "-"}, targets...)...)
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatal(err)

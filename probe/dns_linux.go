@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"sync"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -86,10 +85,11 @@ func (w *dnsWire) open(family int) error {
 	if err != nil {
 		return err
 	}
+	_, buffer := enlargeReceiveBuffer(fd, dnsReceiveBuffer)
 	err = errors.Join(
+		buffer,
 		reportErrors(fd, family == dnsV4),
 		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1),
-		enlargeReceiveBuffer(fd, dnsReceiveBuffer),
 		w.poller.watch(fd, unix.EPOLLIN, watchID{slot: int32(family)}),
 	)
 	if err != nil {
@@ -98,14 +98,6 @@ func (w *dnsWire) open(family int) error {
 	}
 	w.sockets[family].fd = fd
 	return nil
-}
-
-// enlargeReceiveBuffer makes a socket hold size bytes, or as many as net.core.rmem_max lets an unprivileged process have.
-func enlargeReceiveBuffer(fd, size int) error {
-	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, size) == nil {
-		return nil
-	}
-	return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, size)
 }
 
 // Send asks.
@@ -279,26 +271,6 @@ func (w *dnsWire) Backlog() bool {
 		held = held || w.sockets[i].fd >= 0 && sendQueued(w.sockets[i].fd)
 	}
 	return held
-}
-
-// receiveQueue reads the share of a socket's receive buffer in use, and how many packets found it full.
-func receiveQueue(fd int) (full float64, dropped uint64) {
-	mem := memInfo(fd)
-	if mem[unix.SK_MEMINFO_RCVBUF] == 0 {
-		return 0, 0
-	}
-	return float64(mem[unix.SK_MEMINFO_RMEM_ALLOC]) / float64(mem[unix.SK_MEMINFO_RCVBUF]), uint64(mem[unix.SK_MEMINFO_DROPS])
-}
-
-// sendQueued reports whether packets of a socket have not left this host yet.
-func sendQueued(fd int) bool { return memInfo(fd)[unix.SK_MEMINFO_WMEM_ALLOC] > 0 }
-
-// memInfo is a socket's SO_MEMINFO; all zero where it cannot be read.
-func memInfo(fd int) (mem [unix.SK_MEMINFO_VARS]uint32) {
-	size := uint32(unsafe.Sizeof(mem))
-	_, _, _ = unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_MEMINFO,
-		uintptr(unsafe.Pointer(&mem)), uintptr(unsafe.Pointer(&size)), 0)
-	return mem
 }
 
 // Close releases the sockets and waits for the goroutine.

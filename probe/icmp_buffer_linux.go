@@ -12,18 +12,6 @@ const (
 	replyMemory         = 768     // what the kernel charges for a small reply: a struct sk_buff and its least data
 )
 
-// grantReceiveBuffer asks for the buffer that we want, and says whether it had to be granted. Where not, the kernel
-// grants net.core.rmem_max at most; the sweep watches how full the buffer is.
-func grantReceiveBuffer(fd int) (forced bool, err error) {
-	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, wantedReceiveBuffer) == nil {
-		return true, nil
-	}
-	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, wantedReceiveBuffer); err != nil {
-		return false, fmt.Errorf("set icmp socket's receive buffer: %w", err)
-	}
-	return false, nil
-}
-
 // ICMPReceiveBuffer opens a socket, of the first kind that is permitted, to see which receive buffer it is granted.
 func ICMPReceiveBuffer() (b ICMPBuffer, err error) {
 	fd, err := icmpDescriptor(false, true)
@@ -34,8 +22,8 @@ func ICMPReceiveBuffer() (b ICMPBuffer, err error) {
 		}
 	}
 	defer unix.Close(fd)
-	if b.Forced, err = grantReceiveBuffer(fd); err != nil {
-		return b, err
+	if b.Forced, err = enlargeReceiveBuffer(fd, wantedReceiveBuffer); err != nil {
+		return b, fmt.Errorf("set icmp socket's receive buffer: %w", err)
 	}
 	size, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF)
 	if err != nil {

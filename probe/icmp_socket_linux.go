@@ -11,7 +11,6 @@ import (
 	"sync"
 	"syscall"
 	"time"
-	"unsafe"
 
 	"golang.org/x/net/ipv6"
 	"golang.org/x/sys/unix"
@@ -36,18 +35,10 @@ type icmpSocket struct {
 	errMu  sync.Mutex // guards the error queue's buffers
 	errBuf []byte
 	errOOB []byte
-
-	memMu   sync.Mutex // guards mem
-	mem     [9]uint32  // struct sk_meminfo: linux/sock_diag.h
-	readMem func(fd uintptr)
 }
 
-const (
-	// A message must be read whole for its checksum to be verified.
-	largestMessage = 1536
-	// memReceived, memReceiveBuffer and memDropped are places in struct sk_meminfo.
-	memReceived, memReceiveBuffer, memDropped = 0, 1, 8
-)
+// largestMessage is what is read of one: all of it, for its checksum to be verified.
+const largestMessage = 1536
 
 func newICMPSocket(cfg *SweeperConfig, v6, raw bool, sink func(Arrival)) (*icmpSocket, error) {
 	fd, err := icmpDescriptor(v6, raw)
@@ -110,19 +101,17 @@ func (s *icmpSocket) setOptions(fd int) error {
 			return err
 		}
 	}
-	level, option := unix.IPPROTO_IP, unix.IP_RECVERR
-	if s.v6 {
-		level, option = unix.IPPROTO_IPV6, unix.IPV6_RECVERR
-	}
 	// Without it, a raw socket hides that a packet found no buffer: net/ipv4/raw.c.
-	if err := unix.SetsockoptInt(fd, level, option, 1); err != nil {
+	if err := reportErrors(fd, !s.v6); err != nil {
 		return fmt.Errorf("set icmp socket's error queue: %w", err)
 	}
 	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1); err != nil {
 		return fmt.Errorf("set icmp socket's time stamps: %w", err)
 	}
-	_, err := grantReceiveBuffer(fd)
-	return err
+	if _, err := enlargeReceiveBuffer(fd, wantedReceiveBuffer); err != nil {
+		return fmt.Errorf("set icmp socket's receive buffer: %w", err)
+	}
+	return nil
 }
 
 func (s *icmpSocket) wrap() error {
@@ -152,21 +141,12 @@ func (s *icmpSocket) prepare() {
 	}
 	s.sendOut = func(fd uintptr) { s.sendBatch(int(fd), s.sending) } // made once: a closure made anew is an allocation
 	s.errBuf, s.errOOB = make([]byte, largestMessage), make([]byte, 512)
-	s.readMem = func(fd uintptr) {
-		size := uint32(unsafe.Sizeof(s.mem))
-		unix.Syscall6(unix.SYS_GETSOCKOPT, fd, unix.SOL_SOCKET, unix.SO_MEMINFO,
-			uintptr(unsafe.Pointer(&s.mem)), uintptr(unsafe.Pointer(&size)), 0)
-	}
 }
 
 // queue is the share of the receive buffer in use, and the packets that found none.
 func (s *icmpSocket) queue() (full float64, dropped uint64) {
-	s.memMu.Lock()
-	defer s.memMu.Unlock()
-	if s.fd.Control(s.readMem) != nil || s.mem[memReceiveBuffer] == 0 {
-		return 0, 0
-	}
-	return float64(s.mem[memReceived]) / float64(s.mem[memReceiveBuffer]), uint64(s.mem[memDropped])
+	_ = s.fd.Control(func(fd uintptr) { full, dropped = receiveQueue(int(fd)) }) // closed: nothing is in use
+	return full, dropped
 }
 
 // send sends packets of the socket's family, in batches.

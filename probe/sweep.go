@@ -91,7 +91,6 @@ func newSweep(s *Sweeper, id uint32, o Order, cancel context.CancelFunc) *Sweep 
 	if s.cfg.Clock.Scale() > 1 {
 		w.slack = slackStep
 	}
-	w.watchOurSide()
 	return w
 }
 
@@ -113,6 +112,7 @@ func (i *iterShots) advance() { i.next, i.more = i.pull() }
 // run sends, decides, and lingers for late replies until everything is over or ctx ends.
 func (w *Sweep) run(ctx context.Context) {
 	defer close(w.done)
+	w.watchOurSide()
 	defer w.ours.path.close()
 	defer w.sweeper.drop(w)
 	w.shots.open(w.plan)

@@ -156,8 +156,11 @@ func (w *tcpWire) ready(events []unix.EpollEvent) {
 			}
 			arrivals = append(arrivals, a)
 		}
-		if over {
+		switch {
+		case over && a.Outcome == Timeout:
 			w.giveUp(e.Fd)
+		case over:
+			w.drop(e.Fd)
 		}
 	}
 	w.mu.Unlock()

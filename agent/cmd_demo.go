@@ -132,7 +132,7 @@ func (a *app) playDemo(ctx context.Context, o *demoOptions, scenario *lab.Scenar
 	defer closeAll()
 	view := a.demoView(o, scenario)
 	defer view.close()
-	e.Notify = o.committed
+	e.Stored = o.committed
 	e.Watch = func(v engineView) {
 		view.show(v)
 		if v.Now >= scenario.End {

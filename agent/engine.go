@@ -32,7 +32,6 @@ type engine struct {
 	// ExtraPer24 is the sweeper's allowance for core passes and confirmations; 0: no cap.
 	ExtraPer24 float64
 	Watch      func(engineView)         // called after every look; nil: nobody watches
-	Notify     func(outage.Findings)    // called after every commit; nil: nobody is told
 	Tell       func([]*notify.Notice)   // called after a commit that has some; nil: nobody is told
 	Began      func(late time.Duration) // called when a full round begins; nil: nobody is told
 	Sealed     func(*probe.Round)       // called with a round that is over, once it is stored; nil: nobody is told
@@ -245,8 +244,6 @@ func (e *engine) conclude(u *underWay) {
 // keep collects findings for the next commit.
 func (e *engine) keep(f outage.Findings) {
 	e.found.Judged = f.Judged
-	e.found.Changes = append(e.found.Changes, f.Changes...)
-	e.found.Outages = append(e.found.Outages, f.Outages...)
-	e.found.Summaries = append(e.found.Summaries, f.Summaries...)
+	e.found.Add(f)
 	e.hear(f.Outages)
 }

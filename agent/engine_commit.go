@@ -52,9 +52,6 @@ func (e *engine) commit(cursor probe.Instant) error {
 	for i := range e.found.Outages {
 		e.tell(&e.found.Outages[i])
 	}
-	if e.Notify != nil {
-		e.Notify(e.found)
-	}
 	e.found = outage.Findings{}
 	return nil
 }

@@ -3,7 +3,6 @@ package agent
 import (
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/pprof"
 	"os"
@@ -162,8 +161,7 @@ func socketOnly(s *selfObserver, h http.Handler) http.Handler {
 		_ = json.NewEncoder(w).Encode(s.Self()) // who went away needs no answer
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		at, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-		if ok && at.Network() == "unix" && strings.HasPrefix(r.URL.Path, "/debug/") {
+		if onSocket(r) && strings.HasPrefix(r.URL.Path, "/debug/") {
 			mux.ServeHTTP(w, r)
 			return
 		}

@@ -144,12 +144,12 @@ func (r *runner) follow() {
 }
 
 func (r *runner) takeListener(was *Config, next *change) {
-	if r.tcp != nil && was.HTTP.Listen != next.cfg.HTTP.Listen {
-		r.tcp.stop()
-		r.tcp = nil
+	if r.closeTCP != nil && was.HTTP.Listen != next.cfg.HTTP.Listen {
+		r.closeTCP()
+		r.closeTCP = nil
 	}
 	if next.listener != nil {
-		r.tcp = r.serve(web.Listener{Listener: next.listener, WebConfig: next.cfg.HTTP.WebConfigFile}, r.handler())
+		r.closeTCP = r.serve(web.Listener{Listener: next.listener, WebConfig: next.cfg.HTTP.WebConfigFile}, r.handler())
 		r.log.Info("answering", "http", next.listener.Addr().String())
 	}
 }

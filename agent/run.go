@@ -37,7 +37,7 @@ type runner struct {
 	engine   *engine
 	close    func() // the engine's sockets
 	delivery *notify.Deliverer
-	tcp      *server // nil: only the socket is served
+	closeTCP func() // ends the server on http.listen; nil: only the socket is served
 }
 
 // run is the agent: it measures until ctx ends.
@@ -78,13 +78,9 @@ func (r *runner) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer r.serve(web.Listener{Listener: socket}, caring(r.store, r.log, socketOnly(r.self, r.handler()))).stop()
-	context.AfterFunc(ctx, r.live.feed.Close) // who listens would keep the servers from ending
-	tidying, stopTidying := context.WithCancel(ctx)
-	var tidied sync.WaitGroup
-	tidied.Go(func() { keepSmall(tidying, r.store, r.retention.Load, r.log) })
-	defer tidied.Wait()
-	defer stopTidying()
+	defer r.serve(web.Listener{Listener: socket}, caring(r.store, r.log, socketOnly(r.self, r.handler())))()
+	defer r.live.feed.Close() // who listens would keep the servers from ending
+	defer during(ctx, func(ctx context.Context) { keepSmall(ctx, r.store, r.retention.Load, r.log) })()
 	defer onHangup(ctx, func() { _ = r.Reload(ctx) })() // it was logged
 	r.log.Info("measuring", "space", r.cfg.Targets.String(), "addresses", r.cfg.Targets.Len(), "round", r.cfg.Probe.Round.String(), "store", r.cfg.Store.Path)
 	return r.loop(ctx)
@@ -166,13 +162,22 @@ func (r *runner) Reload(ctx context.Context) error {
 	}
 }
 
+// during runs f beside, until it ends by itself or the function that is returned ends its context and waits for it.
+func during(ctx context.Context, f func(context.Context)) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	running.Go(func() { f(ctx) })
+	return func() {
+		cancel()
+		running.Wait()
+	}
+}
+
 // onHangup calls f at every SIGHUP, until the function that it returns is called.
 func onHangup(ctx context.Context, f func()) (stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	signals, done := make(chan os.Signal, 1), make(chan struct{})
+	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGHUP)
-	go func() {
-		defer close(done)
+	end := during(ctx, func(ctx context.Context) {
 		for {
 			select {
 			case <-signals:
@@ -181,11 +186,10 @@ func onHangup(ctx context.Context, f func()) (stop func()) {
 				return
 			}
 		}
-	}()
+	})
 	return func() {
 		signal.Stop(signals)
-		cancel()
-		<-done
+		end()
 	}
 }
 
@@ -194,8 +198,8 @@ func (r *runner) stop() {
 	if r.delivery != nil {
 		r.delivery.Close()
 	}
-	if r.tcp != nil {
-		r.tcp.stop()
+	if r.closeTCP != nil {
+		r.closeTCP()
 	}
 	if r.close != nil {
 		r.close()
@@ -205,27 +209,13 @@ func (r *runner) stop() {
 	}
 }
 
-// server answers on a listener until it is stopped.
-type server struct {
-	cancel context.CancelFunc
-	done   chan struct{}
-}
-
-func (r *runner) serve(l web.Listener, h http.Handler) *server {
-	ctx, cancel := context.WithCancel(context.Background())
-	s := &server{cancel, make(chan struct{})}
-	go func() {
-		defer close(s.done)
+// serve answers on a listener until the function that it returns is called.
+func (r *runner) serve(l web.Listener, h http.Handler) (stop func()) {
+	return during(context.Background(), func(ctx context.Context) {
 		if err := web.Serve(ctx, h, r.log, l); err != nil {
 			r.log.Error("questions are answered no more; measuring goes on", "error", err)
 		}
-	}()
-	return s
-}
-
-func (s *server) stop() {
-	s.cancel()
-	<-s.done
+	})
 }
 
 // handler is the API.

@@ -181,26 +181,14 @@ func (l *lookout) inRound(r *probe.Round) {
 
 // SightingOf is what became of a target of pass i.
 func SightingOf(r *probe.Round, i int, target int32) Sighting {
-	p := &r.Passes[i]
-	seen := Sighting{Start: r.Start, Kind: r.Kind, Vantage: r.Vantage, VantageOK: r.VantageOK, Protocol: p.Protocol, Outcome: probe.Timeout}
-	if _, unsent := slices.BinarySearch(p.Unsent, target); unsent {
-		seen.Outcome = probe.Unsent
-		return seen
-	}
-	offset := probe.UnknownOffset
-	at, answered := slices.BinarySearchFunc(p.Answers, target, func(a probe.Answer, t int32) int { return int(a.Target - t) })
-	if answered {
-		offset = p.Answers[at].Offset
-	} else {
-		offset = silentOffset(r, i, target, at)
-	}
-	if offset != probe.UnknownOffset {
+	w := r.Witness()
+	outcome, answer, offset, trusted := w.Of(i, target)
+	seen := Sighting{Start: r.Start, Kind: r.Kind, Vantage: r.Vantage, VantageOK: trusted, Protocol: r.Passes[i].Protocol, Outcome: outcome}
+	if answer != nil {
+		seen.answered(answer)
+	} else if offset != probe.UnknownOffset {
 		seen.Sent, seen.SentKnown = r.Start.Add(int64(offset)), true
 	}
-	if answered {
-		seen.answered(&p.Answers[at])
-	}
-	seen.VantageOK = seen.VantageOK && !inWindows(r, &seen)
 	return seen
 }
 
@@ -212,27 +200,4 @@ func (s *Sighting) answered(a *probe.Answer) {
 	if s.SentKnown {
 		s.Sent = s.Start.Add(int64(a.Offset))
 	}
-}
-
-// silentOffset is when a silent target was first asked: as recorded, else as planned. So many answers stand before it.
-func silentOffset(r *probe.Round, i int, target int32, answers int) int32 {
-	p := &r.Passes[i]
-	if len(p.SilentMS) > 0 {
-		unsent, _ := slices.BinarySearch(p.Unsent, target)
-		return p.SilentMS[int(target)-unsent-answers]
-	}
-	if !r.Seeded {
-		return probe.UnknownOffset
-	}
-	return int32(r.Plan().Offset(i, int(target)) / time.Millisecond)
-}
-
-// inWindows reports whether it was sent while nobody vouched for our own connectivity.
-func inWindows(r *probe.Round, seen *Sighting) bool {
-	for _, w := range r.VantageBad {
-		if ms := int64(seen.Sent - r.Start); seen.SentKnown && ms >= w.From && ms < w.To {
-			return true
-		}
-	}
-	return false
 }

@@ -170,3 +170,12 @@ func readHeadAndBlocks(tx *bolt.Tx) (*blocks, error) {
 	}
 	return readBlocks(tx, &h)
 }
+
+// readBlock is a block by its name; nil: there is none, or the error.
+func readBlock(tx *bolt.Tx, name string) (*block, error) {
+	all, err := readHeadAndBlocks(tx)
+	if err != nil {
+		return nil, err
+	}
+	return all.byName[name], nil
+}

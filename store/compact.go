@@ -22,24 +22,36 @@ func (s *Store) Compact(progress func(done, total int)) (before, after int64, er
 	if s.opt.ReadOnly {
 		return 0, 0, ErrReadOnly
 	}
+	if before, after, err = s.rewrite(progress, nil); err != nil {
+		return 0, 0, fmt.Errorf("compact store %s: %w", s.path, err)
+	}
+	return before, after, nil
+}
+
+// rewrite copies the store to a new file, changes that where it is to be changed, and puts it in the old one's place. It
+// returns the sizes of the two.
+func (s *Store) rewrite(progress func(done, total int), change func(*compaction) error) (before, after int64, err error) {
 	old, err := s.file.Stat()
 	if err != nil {
-		return 0, 0, fmt.Errorf("compact store %s: %w", s.path, err)
+		return 0, 0, err
 	}
 	c := &compaction{store: s, progress: progress, touched: map[place]struct{}{}}
 	defer c.end()
 	if err = c.begin(old); err == nil {
 		err = c.copy()
 	}
+	if err == nil && change != nil {
+		err = change(c)
+	}
 	if err == nil {
 		err = c.takePlace()
 	}
 	if err != nil {
-		return 0, 0, fmt.Errorf("compact store %s: %w", s.path, err)
+		return 0, 0, err
 	}
 	info, err := s.file.Stat()
 	if err != nil {
-		return 0, 0, fmt.Errorf("compact store %s: %w", s.path, err)
+		return 0, 0, err
 	}
 	return old.Size(), info.Size(), nil
 }

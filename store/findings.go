@@ -226,13 +226,9 @@ func (s *Store) Said(block string) ([]outage.Change, error) {
 	var said []outage.Change
 	err := s.view(func(tx *bolt.Tx) error {
 		said = nil
-		all, err := readHeadAndBlocks(tx)
-		if err != nil {
-			return err
-		}
-		bl := all.byName[block]
+		bl, err := readBlock(tx, block)
 		if bl == nil {
-			return nil
+			return err
 		}
 		for n := range bl.changes {
 			k := changeKey(bl, n)

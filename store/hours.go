@@ -308,33 +308,14 @@ func addDay(tx *writeTx, bl *block, d *day) error {
 
 // eachDay visits a block's days that may hold something of a time, and checks that none is missing among them.
 func eachDay(tx *bolt.Tx, bl *block, from, to probe.Instant, visit func(d *day)) error {
-	prefix := numberKey(bl.id)
-	cursor := tx.Bucket(bucketHours).Cursor()
-	k, v := floor(cursor, dayKey(bl, from))
-	first := !bytes.HasPrefix(k, prefix)
-	if first {
-		k, v = cursor.Seek(prefix)
+	all := chain[*day]{
+		bucket: bucketHours, keyOf: func(k key) []byte { return dayKey(bl, k.start) },
+		open: openDay, begun: bl.dated, last: key{start: bl.lastDay}, lost: errDay,
 	}
-	var last *day
-	for ; bytes.HasPrefix(k, prefix); k, v = cursor.Next() {
-		d, err := openDay(k, v)
-		if err != nil {
-			return err
-		}
-		if first && d.linked || last != nil && (!d.linked || d.before != last.start) {
-			return damagedRecord(bucketHours, k, errDay)
-		}
-		if d.start >= to {
-			return nil
-		}
-		visit(d)
-		first, last = false, d
-	}
-	if bl.dated && (last == nil || last.start != bl.lastDay) {
-		return damagedRecord(bucketHours, dayKey(bl, bl.lastDay), errDay)
-	}
-	return nil
+	return all.each(tx, bl, from, to, visit)
 }
+
+func (d *day) link() link { return link{d.linked, key{start: d.before}, key{start: d.start}} }
 
 var errDay = errors.New("a day next to it is missing")
 
@@ -343,13 +324,9 @@ func (s *Store) Hours(block string, from, to probe.Instant, days bool) ([]Hour, 
 	found := []Hour{}
 	err := s.view(func(tx *bolt.Tx) error {
 		found = found[:0]
-		all, err := readHeadAndBlocks(tx)
-		if err != nil {
-			return err
-		}
-		bl := all.byName[block]
+		bl, err := readBlock(tx, block)
 		if bl == nil {
-			return nil
+			return err
 		}
 		return eachDay(tx, bl, from, to, func(d *day) {
 			if days && d.start >= from && d.start < to {

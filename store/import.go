@@ -76,7 +76,7 @@ func (i *importer) run(in outage.RoundSource) error {
 
 // take judges a round, and commits when enough have come.
 func (i *importer) take(r *probe.Round) error {
-	i.keep(i.detector.Advance(r.Start))
+	i.batch.Findings.Add(i.detector.Advance(r.Start))
 	if err := i.detector.Put(r); err != nil {
 		return fmt.Errorf("judge the round of %v: %w", r.Start, err)
 	}
@@ -88,13 +88,6 @@ func (i *importer) take(r *probe.Round) error {
 		return nil
 	}
 	return i.commit()
-}
-
-func (i *importer) keep(f outage.Findings) {
-	all := &i.batch.Findings
-	all.Changes = append(all.Changes, f.Changes...)
-	all.Outages = append(all.Outages, f.Outages...)
-	all.Summaries = append(all.Summaries, f.Summaries...)
 }
 
 func (i *importer) commit() error {
@@ -116,7 +109,7 @@ func (i *importer) end() error {
 	if end == 0 {
 		end = i.seen
 	}
-	i.keep(i.detector.Advance(end))
+	i.batch.Findings.Add(i.detector.Advance(end))
 	snapshot, err := i.detector.MarshalBinary()
 	if err != nil {
 		return err

@@ -265,13 +265,9 @@ func (s *Store) Summaries(block string, from, to probe.Instant) ([]outage.Summar
 	var found []outage.Summary
 	err := s.view(func(tx *bolt.Tx) error {
 		found = nil
-		all, err := readHeadAndBlocks(tx)
-		if err != nil {
-			return err
-		}
-		bl := all.byName[block]
+		bl, err := readBlock(tx, block)
 		if bl == nil {
-			return nil
+			return err
 		}
 		return eachChunk(tx, bl, from, to, func(c *chunk) {
 			for _, m := range c.list {
@@ -289,32 +285,14 @@ func (s *Store) Summaries(block string, from, to probe.Instant) ([]outage.Summar
 
 // eachChunk visits the chunks that may hold summaries of a time, and checks that none is missing among them.
 func eachChunk(tx *bolt.Tx, bl *block, from, to probe.Instant, visit func(c *chunk)) error {
-	prefix := numberKey(bl.id)
-	cursor := tx.Bucket(bucketSummaries).Cursor()
-	k, v := floor(cursor, chunkKey(bl, key{start: from}))
-	first := !bytes.HasPrefix(k, prefix)
-	if first {
-		k, v = cursor.Seek(prefix)
+	all := chain[*chunk]{
+		bucket: bucketSummaries, keyOf: func(k key) []byte { return chunkKey(bl, k) },
+		open:  func(k, v []byte) (*chunk, error) { return openChunk(k, v, bl.name) },
+		begun: bl.chunked, last: bl.last, lost: errChunk,
 	}
-	var last *chunk
-	for ; bytes.HasPrefix(k, prefix); k, v = cursor.Next() {
-		c, err := openChunk(k, v, bl.name)
-		if err != nil {
-			return err
-		}
-		if first && c.linked || last != nil && (!c.linked || c.before != last.key()) {
-			return damagedRecord(bucketSummaries, k, errChunk)
-		}
-		if c.list[0].Start >= to {
-			return nil
-		}
-		visit(c)
-		first, last = false, c
-	}
-	if bl.chunked && (last == nil || last.key() != bl.last) {
-		return damagedRecord(bucketSummaries, chunkKey(bl, bl.last), errChunk)
-	}
-	return nil
+	return all.each(tx, bl, from, to, visit)
 }
+
+func (c *chunk) link() link { return link{c.linked, c.before, c.key()} }
 
 var errChunk = errors.New("a chunk next to it is missing")

@@ -59,25 +59,13 @@ func keepOld(path string, schema int) (string, error) {
 	})
 }
 
-// rebuild copies the store as it is to a new file, changes that, and puts it in the old one's place.
+// rebuild puts a store of this program's schema in the old one's place.
 func (s *Store) rebuild(progress func(done, total int)) error {
-	old, err := s.file.Stat()
-	if err != nil {
-		return err
-	}
-	c := &compaction{store: s, progress: progress, touched: map[place]struct{}{}}
-	defer c.end()
-	if err := c.begin(old); err != nil {
-		return err
-	}
-	if err := c.copy(); err != nil {
-		return err
-	}
-	fresh := &Store{path: c.file.Name(), opt: s.opt, db: c.db, file: c.file, frames: s.frames, meta: s.meta, packAt: packRounds}
-	if err := fresh.migrate(); err != nil {
-		return err
-	}
-	return c.takePlace()
+	_, _, err := s.rewrite(progress, func(c *compaction) error {
+		fresh := &Store{path: c.file.Name(), opt: s.opt, db: c.db, file: c.file, frames: s.frames, meta: s.meta, packAt: packRounds}
+		return fresh.migrate()
+	})
+	return err
 }
 
 // migrate makes of a store of an older schema one of this program's.

@@ -35,20 +35,13 @@ type manifestFile struct {
 
 // bundle answers with a zip file of all that shows an outage: its rounds, itself, how it was measured, and the sum of each.
 func (h *handler) bundle(a *answer) error {
-	if err := a.p.done(); err != nil {
-		return err
-	}
-	id := a.r.PathValue("id")
-	o, err := h.src.Outage(id)
+	o, err := h.askedOutage(a)
 	if err != nil {
 		return err
 	}
-	if o == nil {
-		return notFound(fmt.Sprintf("there is no outage %q", id))
-	}
 	a.contentType("application/zip")
-	a.Header().Set("Content-Disposition", fmt.Sprintf(`attachment; filename="%s.zip"`, fileName(id)))
-	b := &bundler{zip: zip.NewWriter(a), made: h.opt.Now(), manifest: manifest{Outage: id, Made: probe.InstantOf(h.opt.Now())}}
+	a.Header().Set("Content-Disposition", fmt.Sprintf(`attachment; filename="%s.zip"`, fileName(o.ID)))
+	b := &bundler{zip: zip.NewWriter(a), made: h.opt.Now(), manifest: manifest{Outage: o.ID, Made: probe.InstantOf(h.opt.Now())}}
 	if err := h.pack(a, b, o); err != nil {
 		return err
 	}
@@ -115,25 +108,6 @@ func bundleText(o *outage.Outage, by string) string {
 		"manifest.json       the SHA-256 of each file\n\n" +
 		"Judge it again by: brownout replay rounds.jsonl\n" +
 		"What is usual was learned from earlier rounds too: a replay of these alone begins with learning.\n"
-}
-
-// writeLines writes rounds in the interchange format.
-func writeLines(w io.Writer, bits int, rounds iter.Seq2[*probe.Round, error]) error {
-	out := probe.NewRoundWriter(w)
-	first := true
-	for r, err := range rounds {
-		if err == nil && first {
-			err = out.Header(bits, r.Timeout, r.Scale)
-			first = false
-		}
-		if err == nil {
-			err = out.Write(r)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // bundler writes a zip file and keeps its manifest.

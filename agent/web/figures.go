@@ -3,6 +3,7 @@ package web
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"net/netip"
 	"strings"
 
@@ -39,7 +40,7 @@ func (h *handler) figure(a *answer) error {
 	return err
 }
 
-// source is the line under every figure that says whose data it shows.
+// sourceLine is the line under every figure that says whose data it shows.
 func (h *handler) sourceLine() string {
 	name := h.opt.About.Vantage
 	if h.opt.Live != nil {
@@ -62,8 +63,7 @@ func (h *handler) rateFigure(a *answer, ink inks) func() (*svg, error) {
 		if err != nil {
 			return nil, err
 		}
-		name := map[bool]string{true: space, false: o.block}[o.block == outage.SpaceBlock]
-		return drawRate(s, ink, name, h.sourceLine()), nil
+		return drawRate(s, ink, blockName(o.block, space), h.sourceLine()), nil
 	}
 }
 
@@ -166,13 +166,23 @@ func (h *handler) mapFigure(a *answer, ink inks) func() (*svg, error) {
 
 // roundAt is the latest full round that began at or before a moment and is over; nil: there is none.
 func (h *handler) roundAt(a *answer, at probe.Instant) (*probe.Round, error) {
-	for r, err := range a.rounds(h.src.Rounds(0, at.Add(1), true)) {
-		if err != nil || whole(r) {
-			return r, err
+	return firstWhole(a.rounds(h.src.Rounds(0, at.Add(1), true)), anyRound)
+}
+
+// firstWhole is the first of rounds that is a whole one and wanted; nil: there is none.
+func firstWhole(rounds iter.Seq2[*probe.Round, error], want func(*probe.Round) bool) (*probe.Round, error) {
+	for r, err := range rounds {
+		if err != nil {
+			return nil, err
+		}
+		if whole(r) && want(r) {
+			return r, nil
 		}
 	}
 	return nil, nil
 }
+
+func anyRound(*probe.Round) bool { return true }
 
 // whole reports whether a round is a full one that was swept to its end: not one that is under way, or was cut off.
 func whole(r *probe.Round) bool {

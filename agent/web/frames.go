@@ -138,6 +138,6 @@ func silenceCounts(r *probe.Round, pass int) func(target int32) bool {
 	case len(r.VantageBad) == 0:
 		return func(int32) bool { return true }
 	}
-	o := observe(r)
-	return func(target int32) bool { one := o.of(pass, target); return one.VantageOK }
+	w := r.Witness()
+	return func(target int32) bool { _, _, _, trusted := w.Of(pass, target); return trusted }
 }

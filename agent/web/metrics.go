@@ -210,22 +210,17 @@ func (c *blockCollector) protocolShares(s *Status) (map[tallyKey]float64, error)
 		return nil, err
 	}
 	out := map[tallyKey]float64{}
-	for r, err := range c.h.src.Rounds(judged.Add(-3*dayMS), outage.EndOfTime, true) {
-		if err != nil {
-			return nil, err
+	r, err := firstWhole(c.h.src.Rounds(judged.Add(-3*dayMS), outage.EndOfTime, true), anyRound)
+	if r == nil {
+		return out, err
+	}
+	d := &tallyDay{counts: map[tallyKey][]int32{}}
+	d.add(r, bits)
+	for k, counts := range d.counts {
+		i := slices.IndexFunc(s.Blocks, func(b outage.BlockStatus) bool { return b.Block == k.block })
+		if i >= 0 && s.Blocks[i].Expected > 0 {
+			out[k] = float64(counts[0]) / s.Blocks[i].Expected.Float()
 		}
-		if !whole(r) {
-			continue
-		}
-		d := &tallyDay{counts: map[tallyKey][]int32{}}
-		d.add(r, bits)
-		for k, counts := range d.counts {
-			i := slices.IndexFunc(s.Blocks, func(b outage.BlockStatus) bool { return b.Block == k.block })
-			if i >= 0 && s.Blocks[i].Expected > 0 {
-				out[k] = float64(counts[0]) / s.Blocks[i].Expected.Float()
-			}
-		}
-		return out, nil
 	}
 	return out, nil
 }

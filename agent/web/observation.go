@@ -5,7 +5,6 @@ import (
 	"io"
 	"iter"
 	"net/netip"
-	"sort"
 
 	"brownout/probe"
 	"brownout/store"
@@ -29,17 +28,11 @@ type Observation struct {
 
 // observer reads the observations of a round.
 type observer struct {
-	r    *probe.Round
-	plan *probe.Plan // nil: the send times of the silent are not known from it
+	r *probe.Round
+	w probe.Witness
 }
 
-func observe(r *probe.Round) observer {
-	o := observer{r: r}
-	if r.Seeded {
-		o.plan = r.Plan()
-	}
-	return o
-}
+func observe(r *probe.Round) observer { return observer{r, r.Witness()} }
 
 // Observe is what became of the probe of one of a pass's targets.
 func Observe(r *probe.Round, pass int, target int32) Observation {
@@ -50,37 +43,22 @@ func Observe(r *probe.Round, pass int, target int32) Observation {
 // of is the observation of a pass's target.
 func (o *observer) of(pass int, target int32) Observation {
 	p := &o.r.Passes[pass]
+	outcome, answer, offset, trusted := o.w.Of(pass, target)
 	out := Observation{
-		Round: o.r.Start, Kind: o.r.Kind, Vantage: o.r.Vantage, VantageOK: o.r.VantageOK,
-		Address: p.Targets.Addr(int(target)), Protocol: p.Protocol, Outcome: probe.Timeout,
+		Round: o.r.Start, Kind: o.r.Kind, Vantage: o.r.Vantage, VantageOK: trusted,
+		Address: p.Targets.Addr(int(target)), Protocol: p.Protocol, Outcome: outcome,
 	}
-	unsent := sort.Search(len(p.Unsent), func(i int) bool { return p.Unsent[i] >= target })
-	if unsent < len(p.Unsent) && p.Unsent[unsent] == target {
-		out.Outcome = probe.Unsent
-		return out
-	}
-	offset := probe.UnknownOffset
-	i := sort.Search(len(p.Answers), func(i int) bool { return p.Answers[i].Target >= target })
-	switch {
-	case i < len(p.Answers) && p.Answers[i].Target == target:
-		a := &p.Answers[i]
-		out.answered(a)
-		offset = a.Offset
-	case p.SilentMS != nil:
-		offset = p.SilentMS[int(target)-unsent-i]
-	case o.plan != nil:
-		offset = int32(o.plan.Offset(pass, int(target)).Milliseconds())
+	if answer != nil {
+		out.answered(answer)
 	}
 	if offset != probe.UnknownOffset {
 		at := o.r.Start.Add(int64(offset))
 		out.SentAt = &at
-		out.VantageOK = out.VantageOK && !inWindows(o.r.VantageBad, int64(offset))
 	}
 	return out
 }
 
 func (o *Observation) answered(a *probe.Answer) {
-	o.Outcome = a.Outcome
 	if a.RTT > 0 {
 		o.RTT = &a.RTT
 	}
@@ -90,15 +68,6 @@ func (o *Observation) answered(a *probe.Answer) {
 			o.From = &a.From
 		}
 	}
-}
-
-func inWindows(windows []probe.Window, ms int64) bool {
-	for _, w := range windows {
-		if ms >= w.From && ms < w.To {
-			return true
-		}
-	}
-	return false
 }
 
 // observations yields every observation of the rounds, in order of protocol and address. Each is overwritten by the next.

@@ -44,22 +44,29 @@ func overlaps(o *outage.Outage, from, to probe.Instant) bool {
 
 func (h *handler) outage(a *answer) error {
 	format := a.p.word("format", "json", "csv", "codf")
-	if err := a.p.done(); err != nil {
-		return err
-	}
-	id := a.r.PathValue("id")
-	o, err := h.src.Outage(id)
+	o, err := h.askedOutage(a)
 	switch {
 	case err != nil:
 		return err
-	case o == nil:
-		return notFound(fmt.Sprintf("there is no outage %q", id))
 	case format == "csv":
 		return list(a, format, outageColumns, each([]outage.Outage{*o}))
 	case format == "codf":
 		return h.codf(a, []outage.Outage{*o}, 0, outage.EndOfTime)
 	}
 	return object(a, o)
+}
+
+// askedOutage is the outage that the path names. No more parameters may follow.
+func (h *handler) askedOutage(a *answer) (*outage.Outage, error) {
+	if err := a.p.done(); err != nil {
+		return nil, err
+	}
+	id := a.r.PathValue("id")
+	o, err := h.src.Outage(id)
+	if err == nil && o == nil {
+		err = notFound(fmt.Sprintf("there is no outage %q", id))
+	}
+	return o, err
 }
 
 // WriteOutagesCSV writes outages one a row.

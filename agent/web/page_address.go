@@ -72,18 +72,14 @@ func (h *handler) askedAddress(a *answer) (*addressView, error) {
 
 const mostRecent = 50
 
-// fillAddress reads the rounds.
+// fillAddress reads what became of the address.
 func (h *handler) fillAddress(a *answer, v *addressView) error {
-	for r, err := range a.rounds(h.src.Rounds(v.Since, v.Until, true)) {
+	for seen, err := range limited(a, h.src.Address(v.Address, v.Since, v.Until, true)) {
 		if err != nil {
 			return err
 		}
-		watch := observe(r)
-		for pass := range r.Passes {
-			if target, ok := r.Passes[pass].Targets.Index(v.Address); ok {
-				v.take(watch.of(pass, int32(target)))
-			}
-		}
+		own := *seen // the next overwrites it
+		v.take(observationOf(&own, v.Address))
 	}
 	slices.SortFunc(v.Services, func(a, b serviceRow) int { return a.Protocol.Compare(b.Protocol) })
 	for i := range v.Services {
@@ -196,13 +192,17 @@ func drawAddress(v *addressView, ink inks, source string) *svg {
 
 // strokes are those of a service's probes that lived, or did not. Two in one place are drawn once.
 func (s *serviceRow) strokes(a *axis, y float64, life, trusted bool) string {
+	height := 10
+	if life {
+		height = 22
+	}
 	out, last := "", -1.0
 	for i := len(s.times) - 1; i >= 0; i-- {
 		x := a.px(s.times[i])
 		if s.lives[i] != life || s.trusted[i] != trusted || x-last < .7 {
 			continue
 		}
-		out, last = out+fmt.Sprintf("M%.1f %.1fv%g", x, y+4, map[bool]float64{true: 22, false: 10}[life]), x
+		out, last = out+fmt.Sprintf("M%.1f %.1fv%d", x, y+4, height), x
 	}
 	return out
 }

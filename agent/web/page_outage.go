@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"iter"
 	"net/url"
 	"slices"
 
@@ -39,23 +40,16 @@ type countRow struct {
 func escape(s string) string { return url.QueryEscape(s) }
 
 func (h *handler) outagePage(a *answer) error {
-	if err := a.p.done(); err != nil {
-		return err
-	}
-	id := a.r.PathValue("id")
-	o, err := h.src.Outage(id)
+	o, err := h.askedOutage(a)
 	if err != nil {
 		return err
-	}
-	if o == nil {
-		return notFound(fmt.Sprintf("there is no outage %q", id))
 	}
 	space, err := h.spaceName()
 	if err != nil {
 		return err
 	}
 	now := probe.InstantOf(h.opt.Now())
-	v := &outageView{outageRow: rowOf(*o, space, now), Path: url.PathEscape(id), Block: escape(o.Block)}
+	v := &outageView{outageRow: rowOf(*o, space, now), Path: url.PathEscape(o.ID), Block: escape(o.Block)}
 	v.Since, v.Until = around(o, now)
 	for _, fill := range []func(*answer, *outageView) error{h.fillParts, h.fillMoments, h.fillEvidence} {
 		if err := fill(a, v); err != nil {
@@ -123,7 +117,11 @@ func (h *handler) fillMoments(a *answer, v *outageView) error {
 	for _, k := range keys {
 		row := countRow{Block: k.block, Protocol: k.protocol.String()}
 		for _, n := range d.counts[k] {
-			row.Counts = append(row.Counts, map[bool]string{true: "–", false: fmt.Sprint(n)}[n == notAsked])
+			count := "–"
+			if n != notAsked {
+				count = fmt.Sprint(n)
+			}
+			row.Counts = append(row.Counts, count)
 		}
 		v.Counts = append(v.Counts, row)
 	}
@@ -147,8 +145,11 @@ func compareTally(a, b tallyKey) int {
 // the first after it. One that does not exist is nil.
 func (h *handler) momentsOf(a *answer, o *outage.Outage) (out [3]*probe.Round, err error) {
 	const reach = 3 * dayMS
+	rounds := func(from, to probe.Instant, newestFirst bool) iter.Seq2[*probe.Round, error] {
+		return a.rounds(h.src.Rounds(from, to, newestFirst))
+	}
 	before := func(r *probe.Round) bool { return r.End <= o.Start.Earliest }
-	if out[0], err = firstRound(a, h, o.Start.Earliest.Add(-reach), o.Start.Earliest, true, before); err != nil {
+	if out[0], err = firstWhole(rounds(o.Start.Earliest.Add(-reach), o.Start.Earliest, true), before); err != nil {
 		return out, err
 	}
 	end := outage.EndOfTime
@@ -156,32 +157,19 @@ func (h *handler) momentsOf(a *answer, o *outage.Outage) (out [3]*probe.Round, e
 		end = o.End.Earliest
 	}
 	inside := func(r *probe.Round) bool { return r.Start >= o.Start.At && r.End <= end }
-	if out[1], err = firstRound(a, h, o.Start.At, min(end, o.Start.At.Add(reach)), false, inside); err != nil {
+	if out[1], err = firstWhole(rounds(o.Start.At, min(end, o.Start.At.Add(reach)), false), inside); err != nil {
 		return out, err
 	}
 	if out[1] == nil {
 		touches := func(r *probe.Round) bool { return r.End > o.Start.At }
-		if out[1], err = firstRound(a, h, o.Start.At.Add(-dayMS), o.Start.At.Add(1), true, touches); err != nil {
+		if out[1], err = firstWhole(rounds(o.Start.At.Add(-dayMS), o.Start.At.Add(1), true), touches); err != nil {
 			return out, err
 		}
 	}
 	if o.End != nil {
-		out[2], err = firstRound(a, h, o.End.Latest, o.End.Latest.Add(reach), false, func(*probe.Round) bool { return true })
+		out[2], err = firstWhole(rounds(o.End.Latest, o.End.Latest.Add(reach), false), anyRound)
 	}
 	return out, err
-}
-
-// firstRound is the first full round that is over, of a time and in a direction, that is wanted.
-func firstRound(a *answer, h *handler, from, to probe.Instant, newestFirst bool, want func(*probe.Round) bool) (*probe.Round, error) {
-	for r, err := range a.rounds(h.src.Rounds(from, to, newestFirst)) {
-		if err != nil {
-			return nil, err
-		}
-		if whole(r) && want(r) {
-			return r, nil
-		}
-	}
-	return nil, nil
 }
 
 // medianRTT is of all answers of a round, in microseconds; 0: nothing answered.

@@ -18,16 +18,21 @@ type outageRow struct {
 }
 
 func rowOf(o outage.Outage, space string, now probe.Instant) outageRow {
-	row := outageRow{Outage: o, Name: o.Block}
-	if o.Block == outage.SpaceBlock {
-		row.Name = space
-	}
+	row := outageRow{Outage: o, Name: blockName(o.Block, space)}
 	row.Sentence = sentence(&o, row.Name, now)
 	row.Lasted = lastingWords(max(now-o.Start.At, 0))
 	if o.End != nil {
 		row.Lasted = lastingWords(o.End.At - o.Start.At)
 	}
 	return row
+}
+
+// blockName is what people call a block: the space by its own name.
+func blockName(block, space string) string {
+	if block == outage.SpaceBlock {
+		return space
+	}
+	return block
 }
 
 // outagesView is the table and its filters.

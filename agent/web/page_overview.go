@@ -103,9 +103,8 @@ func (h *handler) fillBlocks(_ *answer, s *Status, o *overview) error {
 	now := probe.InstantOf(h.opt.Now())
 	states := cut(outage.Timeline(said, o.View.Observed), now.Add(-barDays*dayMS), now)
 	for _, b := range s.Blocks {
-		row := blockRow{BlockStatus: b, Name: b.Block, Days: daysOf(states, b.Block, now)}
+		row := blockRow{BlockStatus: b, Name: blockName(b.Block, space), Days: daysOf(states, b.Block, now)}
 		if b.Block == outage.SpaceBlock {
-			row.Name = space
 			o.Space = row
 		}
 		o.Blocks = append(o.Blocks, row)

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 
 	"brownout/probe"
@@ -197,21 +198,27 @@ func (h *handler) exportLines(a *answer, from, to probe.Instant) error {
 		return err
 	}
 	out := bufio.NewWriterSize(a, bufferSize)
-	w := probe.NewRoundWriter(out)
+	err = writeLines(out, bits, a.rounds(h.src.Export(from, to)))
+	return errors.Join(err, out.Flush()) // what was read whole is not kept back
+}
+
+// writeLines writes rounds in the interchange format.
+func writeLines(w io.Writer, bits int, rounds iter.Seq2[*probe.Round, error]) error {
+	out := probe.NewRoundWriter(w)
 	first := true
-	for r, err := range a.rounds(h.src.Export(from, to)) {
+	for r, err := range rounds {
 		if err == nil && first {
-			err = w.Header(bits, r.Timeout, r.Scale)
+			err = out.Header(bits, r.Timeout, r.Scale)
 			first = false
 		}
 		if err == nil {
-			err = w.Write(r)
+			err = out.Write(r)
 		}
 		if err != nil {
-			return errors.Join(err, out.Flush()) // what was read whole is not kept back
+			return err
 		}
 	}
-	return out.Flush()
+	return nil
 }
 
 // judgedBy is by what blocks the rounds were judged, and up to when. What another version learned is not needed for that.

@@ -113,12 +113,13 @@ func (h *handler) readSeries(a *answer, o seriesOrder) (*Series, error) {
 
 // power is what can be detected in a block now.
 func (h *handler) power(block string) (*outage.Power, error) {
-	status, err := h.readStatus()
-	if err != nil {
+	learned, err := h.src.Learned(0)
+	if err != nil || learned.Detector == nil {
 		return nil, err
 	}
-	for i := range status.Blocks {
-		if b := &status.Blocks[i]; b.Block == block && b.State != outage.Learning && b.Power.TotalAfter > 0 {
+	blocks := learned.Detector.BlocksAt(probe.InstantOf(h.opt.Now()))
+	for i := range blocks {
+		if b := &blocks[i]; b.Block == block && b.State != outage.Learning && b.Power.TotalAfter > 0 {
 			return &b.Power, nil
 		}
 	}

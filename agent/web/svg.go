@@ -97,13 +97,12 @@ func (a *axis) curve(times []int64, value func(i int) (float64, bool)) string {
 			pen = false
 			continue
 		}
-		if command := "L"; true {
-			if !pen {
-				command = "M"
-			}
-			fmt.Fprintf(&b, "%s%.1f %.1f", command, a.px(probe.Instant(t)), a.py(v))
+		command := "L"
+		if !pen {
+			command = "M"
 		}
-		if _, next := knownAt(value, i+1, len(times)); !pen && !next {
+		fmt.Fprintf(&b, "%s%.1f %.1f", command, a.px(probe.Instant(t)), a.py(v))
+		if !pen && !knownAt(value, i+1, len(times)) {
 			b.WriteString("h1.5")
 		}
 		pen = true
@@ -111,11 +110,12 @@ func (a *axis) curve(times []int64, value func(i int) (float64, bool)) string {
 	return b.String()
 }
 
-func knownAt(value func(int) (float64, bool), i, n int) (float64, bool) {
+func knownAt(value func(int) (float64, bool), i, n int) bool {
 	if i >= n {
-		return 0, false
+		return false
 	}
-	return value(i)
+	_, ok := value(i)
+	return ok
 }
 
 // ribbon is the area between two curves.
@@ -127,9 +127,11 @@ func (a *axis) ribbon(times []int64, low, high func(i int) (float64, bool)) stri
 			k++
 		}
 		if k > i+1 {
+			command := "M"
 			for j := i; j < k; j++ {
 				v, _ := high(j)
-				fmt.Fprintf(&b, "%s%.1f %.1f", map[bool]string{true: "M", false: "L"}[j == i], a.px(probe.Instant(times[j])), a.py(v))
+				fmt.Fprintf(&b, "%s%.1f %.1f", command, a.px(probe.Instant(times[j])), a.py(v))
+				command = "L"
 			}
 			for j := k - 1; j >= i; j-- {
 				v, _ := low(j)

@@ -43,18 +43,12 @@ func worldStore(t testing.TB, days int64) (*store.Store, probe.Instant) {
 		if err := d.Put(r); err != nil {
 			t.Fatal(err)
 		}
-		keepFindings(&c.Findings, d.Advance(r.End.Add(-1000)))
+		c.Findings.Add(d.Advance(r.End.Add(-1000)))
 		if c.Sealed = append(c.Sealed, r); len(c.Sealed) == 128 || at.Add(worldRound.Milliseconds()) >= end {
 			commit(t, s, d, &c)
 		}
 	}
 	return s, at
-}
-
-func keepFindings(all *outage.Findings, f outage.Findings) {
-	all.Changes = append(all.Changes, f.Changes...)
-	all.Outages = append(all.Outages, f.Outages...)
-	all.Summaries = append(all.Summaries, f.Summaries...)
 }
 
 func commit(t testing.TB, s *store.Store, d *outage.Detector, c *store.Commit) {

@@ -187,6 +187,13 @@ type Findings struct {
 	Confirm   bool      // the core should be probed again at once
 }
 
+// Add adds what was found later. How far was judged, and whether to confirm, are the caller's to say.
+func (f *Findings) Add(later Findings) {
+	f.Changes = append(f.Changes, later.Changes...)
+	f.Outages = append(f.Outages, later.Outages...)
+	f.Summaries = append(f.Summaries, later.Summaries...)
+}
+
 // BlockStatus is a block's state as of the last observation judged.
 type BlockStatus struct {
 	Block        string        `json:"block"`

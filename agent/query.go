@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -49,12 +50,16 @@ func (q *query) paramTruth(c *cobra.Command, name, use string) {
 
 // dial finds who answers.
 func (q *query) dial(ctx context.Context) (*client, error) {
+	debug.SetGCPercent(lazyGC)
 	cfg, err := q.app.load(q.config)
 	if err != nil {
 		return nil, err
 	}
 	return dial(ctx, cfg.Store.Path)
 }
+
+// lazyGC is GOGC for commands that answer one question and end: most are done before they would have collected at all.
+const lazyGC = 400
 
 // stream copies an answer to standard output as it comes.
 func (q *query) stream(ctx context.Context, path string) error {

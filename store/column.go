@@ -164,18 +164,30 @@ func (r *reader) end() error {
 
 // column reads n values that were written with minWidth.
 func (r *reader) column(n, minWidth int) []uint64 {
-	base, width, patches, packed := r.openColumn(n, minWidth)
 	if n == 0 || r.err != nil {
 		return nil
 	}
-	values := unpack(packed, n, width)
+	values := make([]uint64, n)
+	r.columnInto(values, minWidth)
+	if r.err != nil {
+		return nil
+	}
+	return values
+}
+
+// columnInto reads as many values as there is room for.
+func (r *reader) columnInto(values []uint64, minWidth int) {
+	base, width, patches, packed := r.openColumn(len(values), minWidth)
+	if r.err != nil {
+		return
+	}
+	unpack(values, packed, width)
 	for i := 0; i < len(patches); i += 2 {
 		values[patches[i]] |= patches[i+1] << width
 	}
 	for i := range values {
 		values[i] += base
 	}
-	return values
 }
 
 // skipColumn passes over n values that were written with minWidth, and gives their bytes.
@@ -222,17 +234,16 @@ func (r *reader) exceptions(n int) []uint64 {
 	return patches
 }
 
-func unpack(packed []byte, n, width int) []uint64 {
-	values := make([]uint64, n)
+// unpack reads values of width bits into room that is zero.
+func unpack(values []uint64, packed []byte, width int) {
 	if width == 0 {
-		return values
+		return
 	}
 	mask := uint64(1)<<width - 1
 	for i := range values {
 		bit := i * width
 		values[i] = word(packed, bit/8) >> (bit % 8) & mask
 	}
-	return values
 }
 
 // word is up to eight bytes from a place on.

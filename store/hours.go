@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/bits"
 	"slices"
 
 	bolt "go.etcd.io/bbolt"
@@ -105,18 +106,10 @@ func floorTo(t probe.Instant, step int64) probe.Instant {
 	return t.Add(-rest)
 }
 
-// hourFields visits what a record keeps of an hour, in order.
-func hourFields(h *Hour, field func(v *int64)) {
-	number := func(v *int) {
-		n := int64(*v)
-		field(&n)
-		*v = int(n)
-	}
-	decimal := func(v *outage.Decimal) {
-		n := int64(*v)
-		field(&n)
-		*v = outage.Decimal(n)
-	}
+// hourFields visits what a record keeps of an hour, in order: field is given each value, and gives what it becomes.
+func hourFields(h *Hour, field func(v int64) int64) {
+	number := func(v *int) { *v = int(field(int64(*v))) }
+	decimal := func(v *outage.Decimal) { *v = outage.Decimal(field(int64(*v))) }
 	number(&h.Rounds)
 	for s := range h.States {
 		number(&h.States[s])
@@ -130,9 +123,7 @@ func hourFields(h *Hour, field func(v *int64)) {
 	number(&h.Timed)
 	last := int64(0)
 	for p := range h.RTT {
-		step := int64(rttCode(probe.QuantiseRTT(h.RTT[p]))) - last
-		field(&step)
-		last += step
+		last += field(int64(rttCode(probe.QuantiseRTT(h.RTT[p]))) - last)
 		h.RTT[p], _ = rttOf(uint64(last)) // a code that is none reads as 0
 	}
 }
@@ -152,9 +143,10 @@ func appendDay(b []byte, d *day) []byte {
 		h := d.hours[i]
 		present |= 1 << (int64(h.Start-d.start) / hourMS)
 		c := 0
-		hourFields(&h, func(v *int64) {
-			columns[c] = append(columns[c], zigzag(*v))
+		hourFields(&h, func(v int64) int64 {
+			columns[c] = append(columns[c], zigzag(v))
 			c++
+			return v
 		})
 	}
 	b = append(b, byte(present), byte(present>>8), byte(present>>16))
@@ -164,8 +156,8 @@ func appendDay(b []byte, d *day) []byte {
 	return b
 }
 
-// decodeDay reads the record of a day.
-func decodeDay(b []byte, start probe.Instant) (*day, error) {
+// decodeDay reads the record of a day; its hours are put into room, if there is enough.
+func decodeDay(b []byte, start probe.Instant, room []Hour) (*day, error) {
 	in := reader{b: b}
 	if v := in.byte(); v != hoursVersion && in.err == nil {
 		return nil, fmt.Errorf("hours' encoding %d is not known", v)
@@ -175,23 +167,24 @@ func decodeDay(b []byte, start probe.Instant) (*day, error) {
 		d.before = in.instant()
 	}
 	present := uint32(in.byte()) | uint32(in.byte())<<8 | uint32(in.byte())<<16
+	d.hours = slices.Grow(room[:0], bits.OnesCount32(present))
 	for i := range int64(24) {
 		if present>>i&1 != 0 {
 			d.hours = append(d.hours, Hour{Start: start.Add(i * hourMS)})
 		}
 	}
-	columns := make([][]uint64, hourColumns)
+	var columns [hourColumns][24]uint64
 	for c := range columns {
-		columns[c] = in.column(len(d.hours), 0)
+		in.columnInto(columns[c][:len(d.hours)], 0)
 	}
 	if err := in.end(); err != nil {
 		return nil, err
 	}
 	for i := range d.hours {
 		c := 0
-		hourFields(&d.hours[i], func(v *int64) {
-			*v = unzigzag(columns[c][i])
+		hourFields(&d.hours[i], func(int64) int64 {
 			c++
+			return unzigzag(columns[c-1][i])
 		})
 	}
 	return d, nil
@@ -201,7 +194,7 @@ func dayKey(bl *block, start probe.Instant) []byte {
 	return append(numberKey(bl.id), timeKey(start)...)
 }
 
-func openDay(k, sealed []byte) (*day, error) {
+func openDay(k, sealed []byte, room []Hour) (*day, error) {
 	value, err := unseal(bucketHours, k, sealed)
 	if err != nil {
 		return nil, err
@@ -209,7 +202,7 @@ func openDay(k, sealed []byte) (*day, error) {
 	if len(k) != 4+8 {
 		return nil, damagedRecord(bucketHours, k, errors.New("malformed key"))
 	}
-	d, err := decodeDay(value, parseTime(k[4:]))
+	d, err := decodeDay(value, parseTime(k[4:]), room)
 	if err != nil {
 		return nil, damagedRecord(bucketHours, k, err)
 	}
@@ -259,13 +252,13 @@ func summedUp(tx *bolt.Tx, bl *block, from, to probe.Instant) (hours []Hour, err
 }
 
 // quantise makes of an hour what its record keeps.
-func (h *Hour) quantise() { hourFields(h, func(*int64) {}) }
+func (h *Hour) quantise() { hourFields(h, func(v int64) int64 { return v }) }
 
 // putDay writes hours of a day among those that are there.
 func putDay(tx *writeTx, bl *block, start probe.Instant, hours []Hour) error {
 	k := dayKey(bl, start)
 	if sealed := tx.Bucket(bucketHours).Get(k); sealed != nil {
-		d, err := openDay(k, sealed)
+		d, err := openDay(k, sealed, nil)
 		if err != nil {
 			return err
 		}
@@ -297,7 +290,7 @@ func addDay(tx *writeTx, bl *block, d *day) error {
 		bl.dated, bl.lastDay, bl.touched = true, d.start, true
 		return tx.put(bucketHours, k, appendDay(nil, d))
 	}
-	after, err := openDay(next, v)
+	after, err := openDay(next, v, nil)
 	if err != nil {
 		return err
 	}
@@ -306,11 +299,14 @@ func addDay(tx *writeTx, bl *block, d *day) error {
 	return errors.Join(tx.put(bucketHours, bytes.Clone(next), appendDay(nil, after)), tx.put(bucketHours, k, appendDay(nil, d)))
 }
 
-// eachDay visits a block's days that may hold something of a time, and checks that none is missing among them.
+// eachDay visits a block's days that may hold something of a time, and checks that none is missing among them. A day's
+// hours are overwritten by the next.
 func eachDay(tx *bolt.Tx, bl *block, from, to probe.Instant, visit func(d *day)) error {
+	var room [24]Hour
 	all := chain[*day]{
 		bucket: bucketHours, keyOf: func(k key) []byte { return dayKey(bl, k.start) },
-		open: openDay, begun: bl.dated, last: key{start: bl.lastDay}, lost: errDay,
+		open:  func(k, v []byte) (*day, error) { return openDay(k, v, room[:]) },
+		begun: bl.dated, last: key{start: bl.lastDay}, lost: errDay,
 	}
 	return all.each(tx, bl, from, to, visit)
 }
@@ -321,7 +317,10 @@ var errDay = errors.New("a day next to it is missing")
 
 // Hours is a block's hours that start from from on and before to; with days whole days, in UTC.
 func (s *Store) Hours(block string, from, to probe.Instant, days bool) ([]Hour, error) {
-	found := []Hour{}
+	found, lasts := []Hour{}, hourMS
+	if days {
+		lasts = dayMS
+	}
 	err := s.view(func(tx *bolt.Tx) error {
 		found = found[:0]
 		bl, err := readBlock(tx, block)
@@ -329,6 +328,9 @@ func (s *Store) Hours(block string, from, to probe.Instant, days bool) ([]Hour, 
 			return err
 		}
 		return eachDay(tx, bl, from, to, func(d *day) {
+			if len(found) == 0 {
+				found = slices.Grow(found, max(int(min(bl.lastDay.Add(dayMS), to)-d.start)/lasts, 0))
+			}
 			if days && d.start >= from && d.start < to {
 				found = append(found, d.sum())
 			}

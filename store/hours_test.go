@@ -32,7 +32,7 @@ func TestDayRoundTrip(t *testing.T) {
 			h.quantise()
 			want.hours = append(want.hours, h)
 		}
-		got, err := decodeDay(appendDay(nil, want), want.start)
+		got, err := decodeDay(appendDay(nil, want), want.start, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -284,7 +284,7 @@ func (p *pruner) daysOf(tx *writeTx, bl *block, cut probe.Instant, most int) (mo
 	prefix := numberKey(bl.id)
 	cursor := tx.Bucket(bucketHours).Cursor()
 	for k, v := cursor.Seek(prefix); bytes.HasPrefix(k, prefix); k, v = cursor.Next() {
-		d, err := openDay(k, v)
+		d, err := openDay(k, v, nil)
 		if err != nil {
 			return false, err
 		}

@@ -235,7 +235,7 @@ func (v *verifier) blocks(tx *bolt.Tx, h *head) {
 		if len(k) != 4+8 || blockOf(k) >= uint64(len(all.list)) {
 			return errors.New("names no block")
 		}
-		d, err := decodeDay(value, parseTime(k[4:]))
+		d, err := decodeDay(value, parseTime(k[4:]), nil)
 		if err != nil {
 			return err
 		}

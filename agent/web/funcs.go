@@ -6,12 +6,18 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 
 	"brownout/probe"
 	"brownout/probe/outage"
 )
 
-var templates = template.Must(template.New("").Funcs(template.FuncMap{
+// templates are read when the first page is asked for: most commands show none.
+var templates = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("").Funcs(pageFuncs).ParseFS(assets, "assets/*.html"))
+})
+
+var pageFuncs = template.FuncMap{
 	"asset": assetURL, "path": url.PathEscape,
 	"stamp": stampOf, "dayOf": dayStamp, "clock": clock, "lasting": lastingWords, "interval": intervalOf,
 	"percent": percentWords, "count": countWords, "rtt": rttWords, "reason": reasonWords, "join": joinWords, "title": titled,
@@ -24,7 +30,7 @@ var templates = template.Must(template.New("").Funcs(template.FuncMap{
 	"share": func(a, b int) string { return percentWords(outage.Ratio(int64(a), int64(b))) },
 	"deref": deref, "fig": func(url, alt string) drawing { return drawing{url, alt} }, "ranges": rangesOf, "rateURL": rateURL, "viewQuery": func(v view) template.URL { return template.URL(viewQuery(v)) }, // escaped already
 	"decimal": func(d outage.Decimal) string { return strconv.FormatFloat(d.Float(), 'f', 1, 64) },
-}).ParseFS(assets, "assets/*.html"))
+}
 
 var allStates = []outage.State{outage.Up, outage.Partial, outage.Total, outage.Unknown, outage.Unobservable, outage.Learning}
 

@@ -37,11 +37,14 @@ func (h *handler) hours(a *answer, format, block string, from, to probe.Instant,
 	if days {
 		lasts *= 24
 	}
-	periods := make([]Period, len(all))
-	for i := range all {
-		periods[i] = periodOf(block, &all[i], lasts)
-	}
-	return list(a, format, periodColumns, each(periods))
+	return list(a, format, periodColumns, func(yield func(*Period, error) bool) {
+		for i := range all {
+			p := periodOf(block, &all[i], lasts)
+			if !yield(&p, nil) {
+				return
+			}
+		}
+	})
 }
 
 func periodOf(block string, h *store.Hour, lasts int64) Period {

@@ -61,7 +61,7 @@ func (h *handler) show(a *answer, name string, p page) error {
 		p.Live, p.Version, p.Vantage = true, live.Version, live.Vantage
 	}
 	var b bytes.Buffer
-	if err := templates.ExecuteTemplate(&b, name, &p); err != nil {
+	if err := templates().ExecuteTemplate(&b, name, &p); err != nil {
 		return fmt.Errorf("draw page %s: %w", name, err)
 	}
 	a.contentType("text/html; charset=utf-8")
@@ -135,7 +135,7 @@ func wantsPage(r *http.Request) bool {
 // problemPage says what is wrong in words.
 func problemPage(w http.ResponseWriter, p *Problem) {
 	var b bytes.Buffer
-	if err := templates.ExecuteTemplate(&b, "problem.html", &page{Title: http.StatusText(p.Status), About: &About{}, Body: p}); err != nil {
+	if err := templates().ExecuteTemplate(&b, "problem.html", &page{Title: http.StatusText(p.Status), About: &About{}, Body: p}); err != nil {
 		p.write(w)
 		return
 	}

@@ -21,9 +21,9 @@ type reply struct {
 }
 
 const (
-	mostHeld   = 1 << 20 // bytes
-	worthAZip  = 1 << 10 // bytes
-	gzipEffort = 5       // of 9: beyond it, a list of rounds shrinks by another hundredth
+	mostHeld   = 256 << 10 // bytes
+	worthAZip  = 1 << 10   // bytes
+	gzipEffort = 5         // of 9: beyond it, a list of rounds shrinks by another hundredth
 )
 
 func newReply(w http.ResponseWriter, r *http.Request) *reply { return &reply{w: w, r: r} }

@@ -10,8 +10,6 @@ import (
 // It prints as RFC 3339 with three decimals.
 type Instant int64
 
-const instantLayout = "2006-01-02T15:04:05.000Z"
-
 // InstantOf rounds t down to the millisecond.
 func InstantOf(t time.Time) Instant { return Instant(t.UnixMilli()) }
 
@@ -30,14 +28,19 @@ func (t Instant) Time() time.Time { return time.UnixMilli(int64(t)).UTC() }
 // Add is the instant ms milliseconds later.
 func (t Instant) Add(ms int64) Instant { return t + Instant(ms) }
 
-func (t Instant) String() string { return t.Time().Format(instantLayout) }
+func (t Instant) String() string { return string(t.Append(nil)) }
+
+// Append appends what String prints.
+func (t Instant) Append(b []byte) []byte {
+	at := t.Time()
+	b = at.AppendFormat(b, time.RFC3339) // several times as fast as a layout with decimals
+	ms := at.Nanosecond() / int(time.Millisecond)
+	return append(b[:len(b)-len("Z")], '.', '0'+byte(ms/100), '0'+byte(ms/10%10), '0'+byte(ms%10), 'Z')
+}
 
 // MarshalJSON writes "2014-12-22T16:15:00.000Z".
 func (t Instant) MarshalJSON() ([]byte, error) {
-	b := make([]byte, 0, len(instantLayout)+2)
-	b = append(b, '"')
-	b = t.Time().AppendFormat(b, instantLayout)
-	return append(b, '"'), nil
+	return append(t.Append([]byte{'"'}), '"'), nil
 }
 
 // UnmarshalJSON reads an RFC 3339 string.

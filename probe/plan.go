@@ -36,6 +36,7 @@ type Plan struct {
 
 type planGroup struct {
 	aim, from, n int
+	hi, lo       uint64 // of its first address
 	key          uint64
 	phase        uint64 // in 1/65536 of a slot
 }
@@ -47,12 +48,21 @@ func NewPlan(seed uint64, span time.Duration, aims []Aim) *Plan {
 		p.first = append(p.first, len(p.groups))
 		for _, g := range aim.Targets.Groups(planGroupBits) {
 			hi, lo := words(g.Prefix.Addr())
-			key := mix(mix(mix(seed^uint64(aim.Protocol.Code()))^hi) ^ lo)
-			p.groups = append(p.groups, planGroup{aim: i, from: g.From, n: g.To - g.From, key: key, phase: mix(key) & 0xffff})
+			p.groups = append(p.groups, planGroup{aim: i, from: g.From, n: g.To - g.From, hi: hi, lo: lo})
 		}
 	}
 	p.first = append(p.first, len(p.groups))
+	p.Reseed(seed)
 	return p
+}
+
+// Reseed makes it the plan of another seed.
+func (p *Plan) Reseed(seed uint64) {
+	for i := range p.groups {
+		g := &p.groups[i]
+		g.key = mix(mix(mix(seed^uint64(p.aims[g.aim].Protocol.Code()))^g.hi) ^ g.lo)
+		g.phase = mix(g.key) & 0xffff
+	}
 }
 
 // Len is the number of probes planned.

@@ -53,7 +53,7 @@ type lookout struct {
 	addr  netip.Addr
 	group *packGroup // that aims are of
 	aims  []aim
-	plan  []probe.Aim // the same as a plan's
+	plan  *probe.Plan // of when they are asked
 	near  []nearby
 	seen  []Sighting // in the latest round
 }
@@ -94,9 +94,9 @@ func (l *lookout) inGroup(g *packGroup, j int, k key) error {
 			return err
 		}
 	}
-	var plan *probe.Plan
-	if g.flags[j]&flagSeeded != 0 && len(l.aims) > 0 {
-		plan = probe.NewPlan(g.seeds[j], g.fr.span, l.plan)
+	seeded := g.flags[j]&flagSeeded != 0
+	if seeded {
+		l.plan.Reseed(g.seeds[j])
 	}
 	for i, a := range l.aims {
 		seen := Sighting{
@@ -104,8 +104,8 @@ func (l *lookout) inGroup(g *packGroup, j int, k key) error {
 			Protocol: g.fr.passes[a.pass].protocol, Outcome: probe.Timeout,
 		}
 		var planned int32
-		if plan != nil {
-			planned = int32(plan.Offset(i, a.within) / time.Millisecond)
+		if seeded {
+			planned = int32(l.plan.Offset(i, a.within) / time.Millisecond)
 			seen.Sent, seen.SentKnown = k.start.Add(int64(planned)), true
 		}
 		if a.service >= 0 && g.codes[a.service*len(g.flags)+j] != 0 {
@@ -126,7 +126,8 @@ func (l *lookout) inGroup(g *packGroup, j int, k key) error {
 // take finds the passes of a group that are aimed at the address. When they ask it follows from the seed and from the /24
 // that it is in alone, as [probe.Plan] says.
 func (l *lookout) take(g *packGroup) error {
-	l.group, l.aims, l.plan = g, l.aims[:0], nil
+	l.group, l.aims = g, l.aims[:0]
+	var aims []probe.Aim
 	for i, targets := range g.target {
 		index, ok := targets.Index(l.addr)
 		if !ok {
@@ -142,8 +143,9 @@ func (l *lookout) take(g *packGroup) error {
 			service = -1
 		}
 		l.aims = append(l.aims, aim{i, service, near.within})
-		l.plan = append(l.plan, probe.Aim{Protocol: g.fr.passes[i].protocol, Targets: near.group})
+		aims = append(aims, probe.Aim{Protocol: g.fr.passes[i].protocol, Targets: near.group})
 	}
+	l.plan = probe.NewPlan(0, g.fr.span, aims)
 	return nil
 }
 

@@ -5,8 +5,6 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
-
-	"brownout/probe"
 )
 
 // A year of an address is some 200,000 observations, and an export has thousands a round: they are encoded by hand. The
@@ -17,7 +15,7 @@ func (o *Observation) appendJSON(b []byte) []byte {
 	if err != nil {
 		vantage = []byte(`""`)
 	}
-	b = appendTime(append(b, `{"round":"`...), o.Round)
+	b = o.Round.Append(append(b, `{"round":"`...))
 	b = append(append(b, `","kind":"`...), o.Kind.String()...)
 	b = append(append(b, `","vantage":`...), vantage...)
 	b = strconv.AppendBool(append(b, `,"vantage_ok":`...), o.VantageOK)
@@ -27,7 +25,7 @@ func (o *Observation) appendJSON(b []byte) []byte {
 	if o.SentAt == nil {
 		b = append(b, "null"...)
 	} else {
-		b = append(appendTime(append(b, '"'), *o.SentAt), '"')
+		b = append(o.SentAt.Append(append(b, '"')), '"')
 	}
 	b = append(append(b, `,"outcome":"`...), o.Outcome.String()...)
 	b = append(b, `","rtt_us":`...)
@@ -49,14 +47,14 @@ func (o *Observation) appendJSON(b []byte) []byte {
 }
 
 func (o *Observation) appendCSV(b []byte) []byte {
-	b = append(appendTime(b, o.Round), ',')
+	b = append(o.Round.Append(b), ',')
 	b = append(append(b, o.Kind.String()...), ',')
 	b = append(appendText(b, o.Vantage), ',')
 	b = append(strconv.AppendBool(b, o.VantageOK), ',')
 	b = append(o.Address.AppendTo(b), ',')
 	b = append(append(b, o.Protocol.String()...), ',')
 	if o.SentAt != nil {
-		b = appendTime(b, *o.SentAt)
+		b = o.SentAt.Append(b)
 	}
 	b = append(append(append(b, ','), o.Outcome.String()...), ',')
 	if o.RTT != nil {
@@ -89,9 +87,4 @@ func appendText(b []byte, s string) []byte {
 	b = append(b, '"')
 	b = append(b, strings.ReplaceAll(s, `"`, `""`)...)
 	return append(b, '"')
-}
-
-// appendTime is Instant.String without a string.
-func appendTime(b []byte, t probe.Instant) []byte {
-	return t.Time().AppendFormat(b, "2006-01-02T15:04:05.000Z")
 }

@@ -215,7 +215,7 @@ func (w *dnsWire) read(s *dnsSocket, news []Arrival) []Arrival {
 			continue // an error that surfaced: it waits in the queue
 		}
 		s.stamps.read(time.Now())
-		at := s.stamps.when(kernelStamp(s.oob[:oobn]))
+		at, _ := s.stamps.when(kernelStamp(s.oob[:oobn]))
 		if asked, ok := w.prove(s.in[:n], addrPortOf(from)); ok {
 			a := Arrival{Outcome: Reply}
 			w.date(&a, asked, at)

@@ -90,6 +90,15 @@ func (b *batch) address(i int, to netip.Addr) {
 	h.Namelen = unix.SizeofSockaddrInet6
 }
 
+// control says whether the i-th message goes with its control message.
+func (b *batch) control(i int, with bool) {
+	n := 0
+	if with {
+		n = len(b.oobs[i])
+	}
+	b.heads[i].SetControllen(n)
+}
+
 // send sends the messages from..to, and reports how many the kernel took. The error, if none was, is about the first.
 func (b *batch) send(fd, from, to int) (n int, err unix.Errno) {
 	sent, _, err := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.heads[from])), uintptr(to-from),

@@ -29,13 +29,14 @@ func (c *stampClock) read(now time.Time) {
 	c.skew, c.now = skew, now
 }
 
-// when is the moment of a stamp, in nanoseconds of the wall clock; without a stamp, the moment of reading.
-func (c *stampClock) when(stamp int64) time.Time {
+// when is the moment of a stamp, in nanoseconds of the wall clock; without one that can be believed, it is the moment of
+// reading, and not exact.
+func (c *stampClock) when(stamp int64) (at time.Time, exact bool) {
 	waited := time.Duration(c.now.UnixNano() - stamp)
 	if stamp == 0 || c.bad || waited < 0 || waited > mostQueued {
-		return c.now
+		return c.now, false
 	}
-	return c.now.Add(-waited)
+	return c.now.Add(-waited), true
 }
 
 // kernelStamp is the SO_TIMESTAMPNS of a message, in nanoseconds of the wall clock, or 0. It does not allocate.

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -32,9 +33,12 @@ type icmpSocket struct {
 	sending []Packet
 	sendOut func(fd uintptr)
 
-	errMu  sync.Mutex // guards the error queue's buffers
-	errBuf []byte
-	errOOB []byte
+	errMu   sync.Mutex // guards what reads the error queue
+	errBuf  []byte
+	errOOB  []byte
+	stamps  stampClock
+	left    departures
+	stamped atomic.Bool // whether stamps of departure may be in the error queue
 }
 
 // largestMessage is what is read of one: all of it, for its checksum to be verified.
@@ -135,9 +139,10 @@ func (s *icmpSocket) wrap() error {
 
 // prepare allocates everything that sending needs.
 func (s *icmpSocket) prepare() {
-	s.out = newBatch(batchLimit, len(s.echo.request), 0)
-	for _, body := range s.out.bodies {
+	s.out = newBatch(batchLimit, len(s.echo.request), unix.CmsgSpace(4))
+	for i, body := range s.out.bodies {
 		copy(body, s.echo.request)
+		askDeparture(s.out.oobs[i])
 	}
 	s.sendOut = func(fd uintptr) { s.sendBatch(int(fd), s.sending) } // made once: a closure made anew is an allocation
 	s.errBuf, s.errOOB = make([]byte, largestMessage), make([]byte, 512)
@@ -170,8 +175,13 @@ func (s *icmpSocket) send(packets []Packet) {
 const surfacings = 4
 
 func (s *icmpSocket) sendBatch(fd int, packets []Packet) {
+	exact := len(packets) < stampLimit
+	if exact {
+		s.stamped.Store(true)
+	}
 	for i := range packets {
 		packets[i].Err = nil
+		s.out.control(i, exact)
 		s.echo.write(s.out.bodies[i], packets[i].Target, packets[i].Ticket)
 		s.out.address(i, packets[i].Target)
 	}
@@ -214,13 +224,19 @@ func (s *icmpSocket) receive() {
 	var failure unix.Errno
 	read := func(fd uintptr) bool {
 		n, failure = in.receive(int(fd))
+		if s.stamped.Load() {
+			s.drainErrors() // of what was received, the departures are there
+		}
 		return failure != unix.EAGAIN
 	}
-	for failures := 0; s.fd.Read(read) == nil; {
-		if failure != 0 {
-			// An ICMP error surfaced: it waits in the queue.
+	for failures := 0; ; {
+		if err := s.fd.Read(read); errors.Is(err, net.ErrClosed) {
+			return
+		} else if err != nil || failure != 0 {
+			// An ICMP error surfaced: it waits in the queue. Or, where we can neither read nor write, the runtime says that
+			// there are errors alone, and says so until there is more.
 			s.drainErrors()
-			if failures++; failures > 1000 {
+			if failures++; err != nil || failures > 1000 {
 				time.Sleep(time.Millisecond)
 			}
 			continue
@@ -244,7 +260,11 @@ func (s *icmpSocket) deliver(b, oob []byte, from netip.Addr, whole bool, stamps 
 		return
 	}
 	a, v := s.echo.parse(b, from, s.cfg.awaited)
-	s.settle(a, v, stamps.when(kernelStamp(oob)))
+	at, exact := stamps.when(kernelStamp(oob))
+	if exact && v == proven {
+		a.RTT = s.sinceLeft(a.Ticket, at)
+	}
+	s.settle(a, v, at)
 }
 
 func (s *icmpSocket) settle(a Arrival, v verdict, at time.Time) {
@@ -282,18 +302,24 @@ func (s *icmpSocket) drainErrors() {
 			if err != nil {
 				return
 			}
-			if !s.raw {
-				s.queuedError(s.errBuf[:n], s.errOOB[:oobn], about)
-			}
+			s.queued(s.errBuf[:n], s.errOOB[:oobn], about)
 		}
 	})
 }
 
-// queuedError proves an entry of the error queue: the request as far as it was quoted, and whom it was sent to.
-func (s *icmpSocket) queuedError(quote, oob []byte, about unix.Sockaddr) {
+// queued reads an entry of the error queue: when a packet of ours left; or an ICMP error, with the request as far as it
+// was quoted and whom it was sent to.
+func (s *icmpSocket) queued(quote, oob []byte, about unix.Sockaddr) {
 	origin, a, ok := extendedError(oob)
+	if !ok {
+		return
+	}
+	if origin == unix.SO_EE_ORIGIN_TIMESTAMPING {
+		s.departed(quote, oob)
+		return
+	}
 	target, known := sockaddrIP(about)
-	if !ok || !known || origin == unix.SO_EE_ORIGIN_LOCAL || !s.echo.isError(a.Type) {
+	if s.raw || !known || origin == unix.SO_EE_ORIGIN_LOCAL || !s.echo.isError(a.Type) {
 		return
 	}
 	t, v := s.echo.proveInner(quote, target, s.cfg.awaited)

@@ -158,6 +158,7 @@ func FuzzQueuedError(f *testing.F) {
 		f.Add(request[:icmpHeaderLen], errorControl(origin, kind, 1, from), target.AsSlice())
 		f.Add(request[:icmpHeaderLen-1], errorControl(origin, kind, 1, from), target.AsSlice())
 		f.Add(request, errorControl(unix.SO_EE_ORIGIN_LOCAL, kind, 0, from), target.AsSlice())
+		f.Add(request, errorControl(unix.SO_EE_ORIGIN_TIMESTAMPING, kind, 0, from), target.AsSlice())
 		f.Add(request, errorControl(origin, kind, 1, from), from.AsSlice())
 		f.Add(request, errorControl(origin, kind, 1, from)[:24], target.AsSlice())
 	}
@@ -168,10 +169,10 @@ func FuzzQueuedError(f *testing.F) {
 		}
 		s, got := deaf(target.Is6(), false)
 		sa, _ := sockaddrOf(target, 0)
-		s.queuedError(quoted, oob, sa)
+		s.queued(quoted, oob, sa)
 		origin, what, _ := extendedError(oob)
 		for _, a := range *got {
-			if a.Ticket != testTicket || a.Outcome != Unreachable || !s.echo.isError(a.Type) || origin == unix.SO_EE_ORIGIN_LOCAL ||
+			if a.Ticket != testTicket || a.Outcome != Unreachable || !s.echo.isError(a.Type) || origin == unix.SO_EE_ORIGIN_LOCAL || origin == unix.SO_EE_ORIGIN_TIMESTAMPING ||
 				target != target4 && target != target6 || a.Type != what.Type || a.Code != what.Code || a.From != what.From {
 				t.Errorf("% x about %s arrives as %+v", quoted, target, a)
 			}

@@ -98,6 +98,9 @@ func measureRTTs(t *testing.T, mode ICMPMode, pace int, disturb func(context.Con
 	if len(arrivals) < space.Len() {
 		t.Errorf("%d of %d probes were answered", len(arrivals), space.Len())
 	}
+	if slow := pace > 0 && pace <= 1000; slow && !slices.ContainsFunc(arrivals, func(a Arrival) bool { return a.RTT > 0 }) {
+		t.Error("of no packet the kernel said when it left")
+	}
 	return w.rttErrors(t, arrivals, seen)
 }
 

@@ -38,7 +38,7 @@ type Arrival struct {
 	Ticket  Ticket
 	Outcome Outcome       // Reply, Refused, Unreachable; or Unsent, where the failure to send surfaced late
 	At      time.Time     // when it came, by the kernel's stamp, with a monotonic reading
-	RTT     time.Duration // where the wire knows better than At less the sweeper's send time (TCP_INFO); else 0
+	RTT     time.Duration // where the wire knows better than At less the send time (TCP_INFO, a stamp of departure); else 0
 	Type    uint8         // of an ICMP error
 	Code    uint8
 	From    netip.Addr // the error's sender

@@ -74,6 +74,7 @@ func (a *app) newRunner(read func() (*Config, error)) (*runner, error) {
 }
 
 func (r *runner) run(ctx context.Context) error {
+	defer machine.measure()()
 	socket, err := web.ListenSocket(r.cfg.Store.Path)
 	if err != nil {
 		return err
@@ -220,5 +221,5 @@ func (r *runner) serve(l web.Listener, h http.Handler) (stop func()) {
 
 // handler is the API.
 func (r *runner) handler() http.Handler {
-	return web.Handler(r.store, r.live.options(r.Reload, r.log))
+	return machine.lend(web.Handler(r.store, r.live.options(r.Reload, r.log)))
 }

@@ -4,7 +4,9 @@ import "time"
 
 // expire looks at the attempts whose timeout is over by now: services still silent are asked again or decided.
 func (w *Sweep) expire(now time.Duration) {
-	for _, ref := range w.timedOut(now) {
+	over := w.timedOut(now)
+	w.look(len(over) > 0)
+	for _, ref := range over {
 		if w.retry(ref) {
 			w.again = append(w.again, refOf(ref.service(), ref.attempt()+1))
 			continue

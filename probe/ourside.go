@@ -40,7 +40,8 @@ var (
 )
 
 const (
-	lookEvery = time.Millisecond
+	lookEvery   = time.Millisecond
+	lookAtLeast = 100 * time.Millisecond // of a sweep at leisure, whose every look is at a wake-up of its own
 	// The kernel tells of a carrier that is gone up to a second late: net/core/link_watch.c.
 	linkDelay = time.Second
 	// Troubles as near to each other as this are one.
@@ -85,10 +86,13 @@ func (w *Sweep) lost() (dropped, unreported [kindDNS + 1]uint64) {
 	return dropped, unreported
 }
 
-// look notes what has befallen us since the last look. It comes before silence is judged.
-func (w *Sweep) look() {
-	now := time.Since(w.base)
-	if now-w.ours.looked < lookEvery {
+// look notes what has befallen us since the last look. It comes before silence is judged, which is when it is needed.
+func (w *Sweep) look(needed bool) {
+	now, every := time.Since(w.base), lookEvery
+	if !needed && w.leisure() > 0 {
+		every = lookAtLeast
+	}
+	if now-w.ours.looked < every {
 		return
 	}
 	dropped, unreported := w.lost()

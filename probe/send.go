@@ -175,8 +175,8 @@ func (w *Sweep) discard(ref attemptRef, why error) {
 func (w *Sweep) gatherShots(refs []attemptRef, now time.Time, room *rooms, wait time.Duration) ([]attemptRef, time.Duration) {
 	for w.shots.more {
 		shot := w.shots.next
-		if ahead := shot.At - now.Sub(w.origin); ahead > 0 {
-			return refs, min(wait, w.real(ahead))
+		if since := now.Sub(w.origin); shot.At > since {
+			return refs, min(wait, w.real(w.untilShots(since)))
 		}
 		aim := &w.order.Aims[shot.Aim]
 		ref := refOf(w.first[shot.Aim]+shot.Target, 0)

@@ -98,6 +98,7 @@ func newSweep(s *Sweeper, id uint32, o Order, cancel context.CancelFunc) *Sweep 
 type iterShots struct {
 	next Shot
 	more bool
+	then []Shot // after next, as far as somebody has looked
 	pull func() (Shot, bool)
 	stop func()
 }
@@ -107,7 +108,25 @@ func (i *iterShots) open(p *Plan) {
 	i.next, i.more = i.pull()
 }
 
-func (i *iterShots) advance() { i.next, i.more = i.pull() }
+func (i *iterShots) advance() {
+	if len(i.then) == 0 {
+		i.next, i.more = i.pull()
+		return
+	}
+	i.next = i.then[0]
+	i.then = append(i.then[:0], i.then[1:]...)
+}
+
+// after is the k-th shot after next, from 0 on.
+func (i *iterShots) after(k int) (shot Shot, ok bool) {
+	for len(i.then) <= k {
+		if shot, ok = i.pull(); !ok {
+			return shot, false
+		}
+		i.then = append(i.then, shot)
+	}
+	return i.then[k], true
+}
 
 // run sends, decides, and lingers for late replies until everything is over or ctx ends.
 func (w *Sweep) run(ctx context.Context) {
@@ -127,7 +146,6 @@ func (w *Sweep) run(ctx context.Context) {
 
 // step does what is due and sleeps until more is. It reports whether a probe is still undecided.
 func (w *Sweep) step(ctx context.Context) bool {
-	w.look()
 	w.expire(time.Since(w.base))
 	w.forget(time.Since(w.base) - w.sweeper.cfg.LateWindow)
 	sent, wait := w.sendDue(ctx)
@@ -141,6 +159,36 @@ func (w *Sweep) step(ctx context.Context) bool {
 		w.sleep(ctx, wait)
 	}
 	return left > 0
+}
+
+// sendLeisure is how long the probe of a service that is not expected to answer may wait for others to be sent, so as to wake
+// up once for all. A round tells no send time of a silent service but the plan's, and PlanTolerance allows for it.
+const sendLeisure = 200 * time.Millisecond
+
+// ease is how long after its time a shot may be sent. Where probes are far apart nothing is gained, and where they are
+// close together they would leave in bursts.
+func (w *Sweep) ease(shot *Shot) time.Duration {
+	if w.leisure() == 0 || w.order.Usual == nil {
+		return 0
+	}
+	apart := w.order.Span / time.Duration(len(w.table))
+	aim := &w.order.Aims[shot.Aim]
+	if apart > sendLeisure || apart < sendLeisure/8 || w.order.Usual(aim.Targets.Addr(shot.Target), aim.Protocol) {
+		return 0
+	}
+	return sendLeisure
+}
+
+// untilShots is how long after a time a shot must be sent, by when others may have come due.
+func (w *Sweep) untilShots(now time.Duration) time.Duration {
+	last := w.shots.next.At + w.ease(&w.shots.next)
+	for k := 0; ; k++ {
+		shot, ok := w.shots.after(k)
+		if !ok || shot.At >= last {
+			return last - now
+		}
+		last = min(last, shot.At+w.ease(&shot))
+	}
 }
 
 // timeoutLeisure is how long the look at a timeout may wait for the next probe to be sent, so as to wake up once for both.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -23,9 +24,13 @@ import (
 	"brownout/agent/web"
 	"brownout/probe"
 	"brownout/probe/outage"
+	"brownout/store"
 )
 
-var shots = flag.String("shots", "", "a folder for screenshots of every view; \"\": one that is thrown away")
+var (
+	shots  = flag.String("shots", "", "a folder for screenshots of every view; \"\": one that is thrown away")
+	demoDB = flag.String("demo", "", "a store that `brownout demo --store` made, to look at rather than a simulated one")
+)
 
 // site is a handler on loopback and a browser that looks at it.
 type site struct {
@@ -39,11 +44,11 @@ type site struct {
 	problems []string // what a console said, and requests that left the origin
 }
 
-// openSite serves the world, as a running agent does where live.
-func openSite(t *testing.T, live bool) *site {
+// openSite serves the world, or a demo's, as a running agent does where live.
+func openSite(t testing.TB, live bool) *site {
 	t.Helper()
 	program := needs(t, "chromium")
-	s, now := worldStore(t, 3)
+	s, now := someStore(t)
 	v := &site{now: now, feed: &web.Feed{}, dir: *shots}
 	if v.dir == "" {
 		v.dir = t.TempDir()
@@ -63,7 +68,28 @@ func openSite(t *testing.T, live bool) *site {
 	return v
 }
 
-func (v *site) startBrowser(t *testing.T, program string) {
+// someStore is what is looked at, and until when it was measured.
+func someStore(t testing.TB) (*store.Store, probe.Instant) {
+	t.Helper()
+	if *demoDB == "" {
+		return worldStore(t, 3)
+	}
+	s, err := store.Open(*demoDB, store.Options{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	for r, err := range s.Rounds(math.MinInt64, math.MaxInt64, true) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s, r.End
+	}
+	t.Fatal("the demo's store is empty")
+	return nil, 0
+}
+
+func (v *site) startBrowser(t testing.TB, program string) {
 	t.Helper()
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(program), chromedp.NoSandbox, chromedp.DisableGPU)
 	for _, name := range []string{"disable-quic", "disable-background-networking", "disable-component-update", "disable-sync", "disable-dev-shm-usage"} {
@@ -125,7 +151,7 @@ func (v *site) quiet(t *testing.T, where string) {
 	v.problems = nil
 }
 
-func (v *site) do(t *testing.T, steps ...chromedp.Action[chromedp.Void]) {
+func (v *site) do(t testing.TB, steps ...chromedp.Action[chromedp.Void]) {
 	t.Helper()
 	if err := chromedp.Do(v.tab, steps...); err != nil {
 		t.Fatal(err)
@@ -133,7 +159,7 @@ func (v *site) do(t *testing.T, steps ...chromedp.Action[chromedp.Void]) {
 }
 
 // until waits for something to become true in the page.
-func (v *site) until(t *testing.T, expression string) {
+func (v *site) until(t testing.TB, expression string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(v.tab, 20*time.Second)
 	defer cancel()
@@ -142,7 +168,7 @@ func (v *site) until(t *testing.T, expression string) {
 	}
 }
 
-func ask[T any](t *testing.T, v *site, expression string) T {
+func ask[T any](t testing.TB, v *site, expression string) T {
 	t.Helper()
 	out, err := chromedp.Run(v.tab, chromedp.Evaluate[T](expression))
 	if err != nil {
@@ -151,7 +177,7 @@ func ask[T any](t *testing.T, v *site, expression string) T {
 	return out
 }
 
-func (v *site) media(t *testing.T, theme string) {
+func (v *site) media(t testing.TB, theme string) {
 	t.Helper()
 	_, err := chromedp.Call(v.tab, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
 		{Name: "prefers-color-scheme", Value: theme}, {Name: "prefers-reduced-motion", Value: "reduce"}}})
@@ -185,6 +211,18 @@ func (v *site) views(t *testing.T) map[string]string {
 		"about": "/about", "api": "/api", "problem": "/outages/none",
 		"share": "/?layer=share", "rtt": "/?layer=rtt&order=rows", "change": "/?layer=change&at=" + list[i].Start.At.String(),
 	}
+}
+
+// BenchmarkFirstPaint opens the overview as somebody does who was there before, and tells when the browser drew something.
+func BenchmarkFirstPaint(b *testing.B) {
+	v := openSite(b, false)
+	sum := 0.0
+	for b.Loop() {
+		v.do(b, chromedp.Navigate(v.url+"/"))
+		v.until(b, shown)
+		sum += ask[float64](b, v, `performance.getEntriesByName("first-contentful-paint")[0].startTime`)
+	}
+	b.ReportMetric(sum/float64(b.N), "ms-to-paint")
 }
 
 // TestEveryView looks at every page in light and dark, wide and at the width of a phone: it draws, nothing is wider than the

@@ -21,7 +21,7 @@ import (
 )
 
 // needs skips a test where a program is missing; CI installs it.
-func needs(t *testing.T, program string) string {
+func needs(t testing.TB, program string) string {
 	t.Helper()
 	path, err := exec.LookPath(program)
 	if err != nil && os.Getenv("CI") == "" {

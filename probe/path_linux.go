@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -241,6 +242,8 @@ func readRoute(b []byte) (h hop, err error) {
 		return h, fmt.Errorf("read route: a message of type %d: %w", m.Header.Type, unix.EBADMSG)
 	}
 	h.local = (*unix.RtMsg)(unsafe.Pointer(&m.Data[0])).Type == unix.RTN_LOCAL
+	// The library steps over what follows the last attribute up to the next word, and panics where there is nothing.
+	m.Data = append(slices.Clip(m.Data), make([]byte, -len(m.Data)&(unix.RTA_ALIGNTO-1))...)
 	attrs, err := syscall.ParseNetlinkRouteAttr(m)
 	if err != nil {
 		return h, fmt.Errorf("read route: %w", err)

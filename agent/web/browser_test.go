@@ -29,7 +29,7 @@ import (
 
 var (
 	shots  = flag.String("shots", "", "a folder for screenshots of every view; \"\": one that is thrown away")
-	demoDB = flag.String("demo", "", "a store that `brownout demo --store` made, to look at rather than a simulated one")
+	demoDB = flag.String("demo", "", "a store that `brownout demo --keep` made, to look at rather than a simulated one")
 )
 
 // site is a handler on loopback and a browser that looks at it.

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 
 	"brownout/probe"
 	"brownout/probe/outage"
@@ -83,7 +84,7 @@ func sendAsset(a *answer, name string) error {
 	if err != nil || strings.HasSuffix(name, ".html") {
 		return notFound("there is no file of that name")
 	}
-	if a.r.URL.Query().Get("v") == fingerprint(data) {
+	if a.r.URL.Query().Get("v") == fingerprints()[name] {
 		a.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 	}
 	a.contentType(contentTypeOf(name))
@@ -104,14 +105,24 @@ func contentTypeOf(name string) string {
 
 // assetURL names an asset so that a new version has a new name.
 func assetURL(name string) (string, error) {
-	data, err := assets.ReadFile("assets/" + name)
-	return "/assets/" + name + "?v=" + fingerprint(data), err
+	tag, ok := fingerprints()[name]
+	if !ok {
+		return "", fmt.Errorf("there is no asset %q", name)
+	}
+	return "/assets/" + name + "?v=" + tag, nil
 }
 
-func fingerprint(data []byte) string {
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:6])
-}
+// fingerprints tell the versions of the assets apart, by name.
+var fingerprints = sync.OnceValue(func() map[string]string {
+	tags := map[string]string{}
+	list, _ := assets.ReadDir("assets") // it was embedded
+	for _, f := range list {
+		data, _ := assets.ReadFile("assets/" + f.Name())
+		sum := sha256.Sum256(data)
+		tags[f.Name()] = hex.EncodeToString(sum[:6])
+	}
+	return tags
+})
 
 func (h *handler) aboutPage(a *answer) error {
 	if err := a.p.done(); err != nil {

@@ -30,6 +30,7 @@ type icmpSocket struct {
 
 	mu      sync.Mutex // guards what is being sent
 	out     *batch     // requests, patched in place
+	plain   bool       // the kernel knows no stamps of departure
 	sending []Packet
 	sendOut func(fd uintptr)
 
@@ -175,7 +176,7 @@ func (s *icmpSocket) send(packets []Packet) {
 const surfacings = 4
 
 func (s *icmpSocket) sendBatch(fd int, packets []Packet) {
-	exact := len(packets) < stampLimit
+	exact := len(packets) < stampLimit && !s.plain
 	if exact {
 		s.stamped.Store(true)
 	}
@@ -194,6 +195,13 @@ func (s *icmpSocket) sendBatch(fd int, packets []Packet) {
 		s.drainErrors()
 		if n > 0 {
 			strikes = 0
+			continue
+		}
+		if exact && errors.Is(err, unix.EINVAL) { // before Linux 4.6, and where another kernel takes its place
+			exact, s.plain = false, true
+			for k := i; k < len(packets); k++ {
+				s.out.control(k, false)
+			}
 			continue
 		}
 		if strikes++; strikes > surfacings || certain(err) {

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestForgeriesOnTheWireAreCounted injects packets with our own id, which the kernel's filter lets through.
@@ -71,6 +73,25 @@ func TestStampsSurviveASteppedWallClock(t *testing.T) {
 			t.Error("stamps after a step are not used")
 		}
 	})
+}
+
+// TestKernelWithoutDepartures: a kernel that refuses to stamp departures is sent packets without asking for stamps.
+func TestKernelWithoutDepartures(t *testing.T) {
+	enterNamespace(t)
+	command(t, "ip route add local 198.18.0.0/24 dev lo")
+	s := openTest(t, SweeperConfig{}, ICMP)
+	socket := s.wires[kindICMP].(*icmpWire).v4
+	for _, oob := range socket.out.oobs {
+		oob[unix.CmsgLen(4)-1] = 0xff // flags that no kernel knows
+	}
+	for range 2 {
+		if got := lives(sweepNow(t, s, testSpace(t, "198.18.0.7", "198.18.0.8")), 0); got != 2 {
+			t.Errorf("%d of 2 answered", got)
+		}
+	}
+	if !socket.plain {
+		t.Error("the kernel knows them all: the test is none")
+	}
 }
 
 // BenchmarkICMPSend sends to a space of the kernel's that drops everything: what a probe costs to send.

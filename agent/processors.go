@@ -28,10 +28,10 @@ func (p *processors) measure() (over func()) {
 	return func() { p.change(&p.measuring, -1) }
 }
 
-// lend has a handler answer on all of them. The stream answers for as long as somebody listens, and does next to nothing.
+// lend has a handler answer on all of them, but for the stream.
 func (p *processors) lend(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != web.Prefix+"stream" {
+		if !web.Listens(r) {
 			p.change(&p.asked, 1)
 			defer p.change(&p.asked, -1)
 		}

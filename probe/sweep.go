@@ -17,6 +17,7 @@ type Sweep struct {
 	order   Order
 	plan    *Plan
 	first   []int     // per aim, its first service; one more at the end
+	eased   bool      // probes of unexpected services wait for company: see sendLeisure
 	origin  time.Time // on the clock: the round's Start, a whole millisecond
 	base    time.Time // real: what the table's times count from
 	cancel  context.CancelFunc
@@ -83,6 +84,7 @@ func newSweep(s *Sweeper, id uint32, o Order, cancel context.CancelFunc) *Sweep 
 	w.first = append(w.first, n)
 	w.table = make([]service, n)
 	w.log = make([]attemptRef, 0, n)
+	w.eased = w.easy()
 	w.undecided = n
 	w.decided = InstantOf(w.origin) - 1
 	if o.Span == 0 {
@@ -165,15 +167,22 @@ func (w *Sweep) step(ctx context.Context) bool {
 // up once for all. A round tells no send time of a silent service but the plan's, and PlanTolerance allows for it.
 const sendLeisure = 200 * time.Millisecond
 
-// ease is how long after its time a shot may be sent. Where probes are far apart nothing is gained, and where they are
-// close together they would leave in bursts.
-func (w *Sweep) ease(shot *Shot) time.Duration {
-	if w.leisure() == 0 || w.order.Usual == nil {
-		return 0
+// easy reports whether there is anything to gain: not where probes are far apart, and where they are close together they
+// would leave in bursts.
+func (w *Sweep) easy() bool {
+	if w.leisure() == 0 || w.order.Usual == nil || len(w.table) == 0 {
+		return false
 	}
 	apart := w.order.Span / time.Duration(len(w.table))
-	aim := &w.order.Aims[shot.Aim]
-	if apart > sendLeisure || apart < sendLeisure/8 || w.order.Usual(aim.Targets.Addr(shot.Target), aim.Protocol) {
+	return apart <= sendLeisure && apart >= sendLeisure/8
+}
+
+// ease is how long after its time a shot may be sent.
+func (w *Sweep) ease(shot *Shot) time.Duration {
+	if !w.eased {
+		return 0
+	}
+	if aim := &w.order.Aims[shot.Aim]; w.order.Usual(aim.Targets.Addr(shot.Target), aim.Protocol) {
 		return 0
 	}
 	return sendLeisure

@@ -84,7 +84,7 @@ func atOnce(n int, h http.Handler) http.Handler {
 	places := make(chan struct{}, n)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		patient := &patient{ResponseWriter: w, control: http.NewResponseController(w)}
-		if r.URL.Path == Prefix+"stream" { // the feed counts its listeners itself
+		if Listens(r) { // the feed counts its listeners itself
 			h.ServeHTTP(patient, r)
 			return
 		}
@@ -98,6 +98,9 @@ func atOnce(n int, h http.Handler) http.Handler {
 		}
 	})
 }
+
+// Listens reports whether a request is for the stream: it is answered for as long as somebody listens, and costs next to nothing.
+func Listens(r *http.Request) bool { return r.URL.Path == Prefix+"stream" }
 
 // patient is a ResponseWriter whose reader must make progress.
 type patient struct {

@@ -25,16 +25,17 @@ type path struct {
 	ask  int        // socket to ask the kernel on; -1: closed
 	answ []byte
 
-	cuts map[netip.Prefix]cut // guarded by the sweep's lock
+	cuts    map[netip.Prefix]cut // guarded, as is routers, by the sweep's lock
+	routers map[hop]cut
 }
 
-// cut is what was found out of a /24 (IPv6: /48), and when.
+// cut is what was found out of a /24 (IPv6: /48) or of a router, and when.
 type cut struct {
 	at  time.Time
 	off bool
 }
 
-// cutAge is how long an answer to cutOff stands for all of a /24: of a million silent addresses not each is asked for.
+// cutAge is how long what was found stands: of a million silent addresses not each is asked for.
 const cutAge = 100 * time.Millisecond
 
 // hop is where a route leads.
@@ -58,7 +59,7 @@ func openPath(samples []netip.Addr) (*path, error) {
 		_ = unix.Close(news)
 		return nil, err
 	}
-	p := &path{samples: samples, news: news, buf: make([]byte, netlinkBuffer), ask: ask, answ: make([]byte, netlinkBuffer), cuts: map[netip.Prefix]cut{}}
+	p := &path{samples: samples, news: news, buf: make([]byte, netlinkBuffer), ask: ask, answ: make([]byte, netlinkBuffer), cuts: map[netip.Prefix]cut{}, routers: map[hop]cut{}}
 	p.follow()
 	return p, nil
 }
@@ -172,21 +173,26 @@ func (p *path) cutOff(target netip.Addr) bool {
 	if p == nil {
 		return false
 	}
-	group, now := groupOf(target), time.Now()
-	if c, ok := p.cuts[group]; ok && !c.off && now.Sub(c.at) < cutAge {
-		return false
-	}
-	off := p.isCutOff(target)
-	p.cuts[group] = cut{now, off}
-	return off
+	return isCut(p.cuts, groupOf(target), func() bool {
+		h, err := p.hop(target)
+		if err != nil {
+			return errors.Is(err, unix.ENETUNREACH) || errors.Is(err, unix.EHOSTUNREACH)
+		}
+		return h.router.IsValid() && isCut(p.routers, h, func() bool {
+			return p.neighbour(h.link, h.router)&(unix.NUD_INCOMPLETE|unix.NUD_FAILED) != 0
+		})
+	})
 }
 
-func (p *path) isCutOff(target netip.Addr) bool {
-	h, err := p.hop(target)
-	if err != nil {
-		return errors.Is(err, unix.ENETUNREACH) || errors.Is(err, unix.EHOSTUNREACH)
+// isCut asks, unless it was found a moment ago that it is not so.
+func isCut[K comparable](found map[K]cut, key K, ask func() bool) bool {
+	now := time.Now()
+	if c, ok := found[key]; ok && !c.off && now.Sub(c.at) < cutAge {
+		return false
 	}
-	return h.router.IsValid() && p.neighbour(h.link, h.router)&(unix.NUD_INCOMPLETE|unix.NUD_FAILED) != 0
+	off := ask()
+	found[key] = cut{now, off}
+	return off
 }
 
 // neighbour asks for the state of a neighbour; 0: unknown.

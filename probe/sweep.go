@@ -165,7 +165,7 @@ func (w *Sweep) step(ctx context.Context) bool {
 
 // sendLeisure is how long the probe of a service that is not expected to answer may wait for others to be sent, so as to wake
 // up once for all. A round tells no send time of a silent service but the plan's, and PlanTolerance allows for it.
-const sendLeisure = 200 * time.Millisecond
+const sendLeisure = 350 * time.Millisecond
 
 // easy reports whether there is anything to gain: not where probes are far apart, and where they are close together they
 // would leave in bursts.
@@ -201,7 +201,7 @@ func (w *Sweep) untilShots(now time.Duration) time.Duration {
 }
 
 // timeoutLeisure is how long the look at a timeout may wait for the next probe to be sent, so as to wake up once for both.
-const timeoutLeisure = 250 * time.Millisecond
+const timeoutLeisure = 350 * time.Millisecond
 
 // leisure is that of a paced sweep: an unpaced one is to be over soon, and on a scaled clock it would be long.
 func (w *Sweep) leisure() time.Duration {

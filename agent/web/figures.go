@@ -192,16 +192,23 @@ func whole(r *probe.Round) bool {
 // usual is the addresses that usually answer by at least one protocol.
 func (h *handler) usual() (map[netip.Addr]bool, error) {
 	learned, err := h.src.Learned(0)
-	if err != nil || learned.Detector == nil {
+	if err != nil {
 		return nil, err
 	}
+	return usualOf(learned.Detector), nil
+}
+
+func usualOf(d *outage.Detector) map[netip.Addr]bool {
+	if d == nil {
+		return nil
+	}
 	out := map[netip.Addr]bool{}
-	for _, aim := range learned.Detector.UsualServices() {
+	for _, aim := range d.UsualServices() {
 		for i := range aim.Targets.Len() {
 			out[aim.Targets.Addr(i)] = true
 		}
 	}
-	return out, nil
+	return out
 }
 
 func drawMap(r *probe.Round, usual map[netip.Addr]bool, ink inks, caption bool, source string) *svg {

@@ -71,6 +71,15 @@ func stands(t *testing.T, path string, want outage.State) {
 		t.Errorf("the space is %v %q, want %v", whole.State, whole.Reason, want)
 	}
 	neverUnknown(t, s)
+	figures, err := s.Summaries(outage.SpaceBlock, 0, outage.EndOfTime)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range figures {
+		if asked := f.End - f.Start; asked < 590_000 { // of 660 s
+			t.Errorf("the round of %v has a figure, and asked for %d ms", f.Start, asked)
+		}
+	}
 	for r, err := range s.Rounds(0, outage.EndOfTime, true) {
 		if err != nil {
 			t.Fatal(err)

@@ -153,6 +153,11 @@ func (p *Pass) AccountsFor(target int32) bool {
 	return answered
 }
 
+// Whole reports whether it is a full round that was swept to its end: not one that is under way, or was broken off.
+func (r *Round) Whole() bool {
+	return r.Kind == Full && 10*int64(r.End-r.Start) >= 9*r.Span.Milliseconds()
+}
+
 // Beyond reports whether an answer came to what was sent after the round's end, as it was curtailed.
 func (r *Round) Beyond(a *Answer) bool { return int64(a.Offset) > int64(r.End-r.Start) }
 

@@ -175,7 +175,7 @@ func firstWhole(rounds iter.Seq2[*probe.Round, error], want func(*probe.Round) b
 		if err != nil {
 			return nil, err
 		}
-		if whole(r) && want(r) {
+		if r.Whole() && want(r) {
 			return r, nil
 		}
 	}
@@ -183,11 +183,6 @@ func firstWhole(rounds iter.Seq2[*probe.Round, error], want func(*probe.Round) b
 }
 
 func anyRound(*probe.Round) bool { return true }
-
-// whole reports whether a round is a full one that was swept to its end: not one that is under way, or was cut off.
-func whole(r *probe.Round) bool {
-	return r.Kind == probe.Full && 10*int64(r.End-r.Start) >= 9*r.Span.Milliseconds()
-}
 
 // usual is the addresses that usually answer by at least one protocol.
 func (h *handler) usual() (map[netip.Addr]bool, error) {

@@ -89,6 +89,17 @@ func (h *handler) observed() (probe.Instant, error) {
 	return until, nil
 }
 
+// began is the beginning of what was observed.
+func (h *handler) began() (probe.Instant, error) {
+	for r, err := range h.src.Rounds(0, outage.EndOfTime, false) {
+		if err != nil {
+			return 0, err
+		}
+		return r.Start, nil
+	}
+	return 0, nil
+}
+
 // cut is the part of the stretches that lies within from and to.
 func cut(all []outage.Stretch, from, to probe.Instant) []outage.Stretch {
 	out := []outage.Stretch{}

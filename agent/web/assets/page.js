@@ -439,8 +439,8 @@ const keys = {
 function showKey() {
   const key = $("map-key");
   key.replaceChildren();
-  const swatch = (name) => Object.assign(document.createElement("span"), { className: `swatch ${name}` });
-  if (keys[view.layer]) for (const [name, text] of keys[view.layer]) key.append(swatch(name), text + " ");
+  const span = (className, ...inside) => { const s = Object.assign(document.createElement("span"), { className }); s.append(...inside); return s; };
+  if (keys[view.layer]) for (const [name, text] of keys[view.layer]) key.append(span("item", span(`swatch ${name}`), text), " ");
   else {
     const bar = Object.assign(document.createElement("span"), { className: "cividis" });
     if (view.layer === "share") key.append("seldom", bar, "always; of the rounds shown");

@@ -113,14 +113,14 @@ func (a *app) playDemo(ctx context.Context, o *demoOptions, scenario *lab.Scenar
 	}
 	defer s.Close()
 
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	_, cursor, err := s.Detector()
 	if err != nil {
 		return nil, err
 	}
-	clock := probe.NewScaledClock(ctx, max(scenario.Start, cursor).Time(), o.speed)
-	sim, err := openSimulation(ctx, o, scenario, clock)
+	world, end := context.WithCancel(context.WithoutCancel(ctx)) // it outlives whoever measures it
+	defer end()
+	clock := probe.NewScaledClock(world, max(scenario.Start, cursor).Time(), o.speed)
+	sim, err := openSimulation(world, o, scenario, clock)
 	if err != nil {
 		return nil, err
 	}
@@ -132,6 +132,8 @@ func (a *app) playDemo(ctx context.Context, o *demoOptions, scenario *lab.Scenar
 	defer closeAll()
 	view := a.demoView(o, scenario)
 	defer view.close()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	e.Stored = o.committed
 	e.Watch = func(v engineView) {
 		view.show(v)

@@ -51,6 +51,6 @@ func (a *app) serveStore(c *cobra.Command, cfg *Config, s *store.Store) error {
 	log, _ := newLogger(a.stderr, cfg.Log)
 	now := func() time.Time { return judged.Time() }
 	a.talk.say("the page is at http://%s/ until you press Ctrl-C", l.Addr())
-	h := web.Handler(s, web.Options{Now: now, About: cfg.about(), Log: log, Authenticated: cfg.authenticated()})
+	h := web.Handler(s, web.Options{Now: now, About: cfg.about(), Log: log, Authenticated: cfg.authenticated})
 	return web.Serve(c.Context(), h, log, web.Listener{Listener: l, WebConfig: cfg.HTTP.WebConfigFile})
 }

@@ -189,6 +189,8 @@ func (a *app) drawHeadline(p palette, s *web.Status) {
 		return
 	case s.Judged == nil:
 		fmt.Fprintln(a.stdout, "Nothing has been judged yet.")
+	case s.Was != nil && *s.Was != s.State:
+		fmt.Fprintf(a.stdout, "The space was %s when it was last judged, %s UTC. No round was run since: it is %s.\n", p.state(*s.Was), stamp(*s.Judged), p.state(s.State))
 	default:
 		fmt.Fprintf(a.stdout, "The space is %s, judged up to %s UTC.\n", p.state(s.State), stamp(*s.Judged))
 	}

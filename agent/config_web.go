@@ -6,7 +6,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// authenticated reports whether http.web_config_file asks for a password or for a client's certificate.
+// authenticated reports whether http.web_config_file now asks for a password or for a client's certificate.
 func (c *Config) authenticated() bool {
 	if c.HTTP.WebConfigFile == "" {
 		return false

@@ -61,6 +61,7 @@ type underWay struct {
 	cancel context.CancelFunc // of the sweep
 	round  *probe.Round       // as last looked at
 	end    probe.Instant      // the latest End given out
+	known  probe.Instant      // what became of everything sent before it is known
 	final  bool               // the late window is over
 }
 
@@ -234,10 +235,10 @@ func (e *engine) endRounds() {
 	e.committed = 0
 }
 
-// conclude makes a round final whose sweep is over: nobody will vouch any more for the silence that nobody vouches for by
-// now.
+// conclude makes a round final whose sweep we ended: nobody will vouch any more for the silence that nobody vouches for by
+// now, and that is no sign of anything.
 func (e *engine) conclude(u *underWay) {
-	markBad(u.round, e.vouched, u.round.End.Add(u.round.TimeoutMS()))
+	u.round.Curtail(e.vouched)
 	u.final = true
 }
 

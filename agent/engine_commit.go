@@ -40,7 +40,7 @@ func (e *engine) commit(cursor probe.Instant) error {
 		}
 		// Should this be all that is left of the round, nobody will ever vouch for the silence since.
 		soFar := *u.round
-		markBad(&soFar, e.vouched, soFar.End.Add(soFar.TimeoutMS()))
+		soFar.Curtail(min(e.vouched, u.known))
 		c.Rounds = append(c.Rounds, &soFar)
 		rest = append(rest, u)
 	}
@@ -90,7 +90,7 @@ func (e *engine) report(r *probe.Round) {
 	e.Log.Info("round", attrs...)
 }
 
-// stop judges and stores all there is.
+// stop judges and stores all that is known.
 func (e *engine) stop() error {
 	e.vouched = max(e.vouched, e.settled())
 	var end probe.Instant

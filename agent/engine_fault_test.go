@@ -144,12 +144,14 @@ func discardsSince(t *testing.T, path string, fault probe.Instant) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		from, to := r.End.Add(r.TimeoutMS()), r.Start
-		for _, w := range r.VantageBad {
-			from, to = min(from, r.Start.Add(w.From)), max(to, r.Start.Add(w.To))
-		}
-		if from > max(r.Start, fault.Add(pingInterval)) || to < r.End.Add(r.TimeoutMS()) {
-			t.Errorf("%s: the round from %v to %v discards silence from %v to %v", path, r.Start, r.End, from, to)
+		w := r.Witness()
+		for pass := range r.Passes {
+			for target := range int32(r.Passes[pass].Targets.Len()) {
+				outcome, _, offset, trusted := w.Of(pass, target)
+				if at := r.Start.Add(int64(offset)); trusted && outcome.Silence() && at > fault.Add(pingInterval) {
+					t.Errorf("%s: the round of %v counts the silence of %v", path, r.Start, at)
+				}
+			}
 		}
 		return
 	}

@@ -18,6 +18,7 @@ func (e *engine) collect(u *underWay) probe.Instant {
 		return u.end
 	}
 	final, sent := closed(u.sweep.Done()), closed(u.sweep.Sent())
+	u.known = u.sweep.Known() // before the round: what is decided between the two is then known, and not said to be
 	r, decided := u.sweep.Round()
 	if !sent {
 		r.End = max(r.End, decided)
@@ -27,7 +28,10 @@ func (e *engine) collect(u *underWay) probe.Instant {
 	r.Unverified = !e.Vantage.Verified() && !e.Trusted
 	until := r.End.Add(r.TimeoutMS())
 	for _, bad := range e.Vantage.Bad(r.Start, min(until, e.vouched)) {
-		markBad(r, bad.From, min(bad.To, until))
+		r.VantageBad = append(r.VantageBad, probe.Window{From: int64(bad.From - r.Start), To: int64(bad.To - r.Start)})
+	}
+	if final {
+		r.Curtail(u.known) // where it was broken off
 	}
 	u.round = r
 	u.final = final && e.vouched >= until
@@ -41,13 +45,6 @@ func (e *engine) settled() probe.Instant {
 		return outage.EndOfTime
 	}
 	return e.Vantage.Settled()
-}
-
-// markBad discards the silence of a time.
-func markBad(r *probe.Round, from, to probe.Instant) {
-	if from = max(from, r.Start); from < to {
-		r.VantageBad = append(r.VantageBad, probe.Window{From: int64(from - r.Start), To: int64(to - r.Start)})
-	}
 }
 
 func closed(c <-chan struct{}) bool {

@@ -238,9 +238,6 @@ func boundedUnknown(t *testing.T, path string, scenario *lab.Scenario) {
 			continue
 		}
 		allowed := int64(0)
-		if is.End >= scenario.End { // a stopped engine has nobody to vouch for its last seconds
-			allowed = 30_000
-		}
 		for _, p := range scenario.Timeline {
 			if p.State == lab.UplinkDown && is.Start <= p.To && is.End >= p.From {
 				allowed = int64(p.To-p.From) + 2*scenario.Demo.Round.Milliseconds()

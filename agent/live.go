@@ -58,7 +58,7 @@ func (l *liveAgent) options(reload func(context.Context) error, log *slog.Logger
 	c, e := l.config.Load(), l.engine.Load()
 	return web.Options{
 		Live: l.agent, Ready: l.ready, Reload: reload, Feed: l.feed, Metrics: l.metrics, About: c.about(), Now: e.Clock.Now,
-		Authenticated: c.authenticated(), Log: log,
+		Authenticated: c.authenticated, Log: log,
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"brownout/agent/web"
 	"brownout/probe"
+	"brownout/probe/lab"
 	"brownout/store"
 )
 
@@ -23,8 +24,14 @@ import (
 func fastAgent(t *testing.T) (*engine, *httptest.Server) {
 	t.Helper()
 	s := simulated{name: "live", hours: 12, timeline: phase("01T03:03:20", "01T03:43:20", "total")}
-	scenario := s.scenario(t, 1)
-	ctx, cancel := context.WithCancel(t.Context())
+	e, _, server := agentIn(t, s.scenario(t, 1))
+	return e, server
+}
+
+// agentIn is an agent on a scenario's world, whose clock runs 600 times as fast, what it tells, and its server.
+func agentIn(t *testing.T, scenario *lab.Scenario) (*engine, *liveAgent, *httptest.Server) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
 	clock := probe.NewScaledClock(ctx, scenario.Start.Time(), 600)
 	sim, err := openSimulation(ctx, &demoOptions{inProcess: true}, scenario, clock)
@@ -44,7 +51,7 @@ func fastAgent(t *testing.T) (*engine, *httptest.Server) {
 	server := httptest.NewServer(web.Handler(st, live.options(nil, slog.New(slog.DiscardHandler))))
 	t.Cleanup(server.Close)
 	t.Cleanup(live.feed.Close)
-	return e, server
+	return e, live, server
 }
 
 // TestStreamDoesNotDelayRounds has 50 clients listen, half of which never read, while rounds go on: each reader hears of

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"reflect"
 	"time"
 
@@ -40,9 +41,11 @@ func (r *runner) prepare() (*change, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch {
+	switch was, is := &r.cfg.HTTP, &cfg.HTTP; {
 	case cfg.Store.Path != r.cfg.Store.Path:
 		return nil, fmt.Errorf("store.path was %s and is %s now: that takes a restart", r.cfg.Store.Path, cfg.Store.Path)
+	case was.Listen == is.Listen && was.WebConfigFile != is.WebConfigFile:
+		return nil, fmt.Errorf("http.web_config_file was %q and is %q now: that takes a restart, or another http.listen; what stands in the file is read again by itself", was.WebConfigFile, is.WebConfigFile)
 	case cfg.Space.BlockBits != r.cfg.Space.BlockBits:
 		return nil, fmt.Errorf("space.block_bits was %d and is %d now: the store was judged by the former", r.cfg.Space.BlockBits, cfg.Space.BlockBits)
 	}
@@ -118,12 +121,17 @@ func (r *runner) take(next *change) {
 		r.engine, r.close = next.engine, next.close
 		r.follow()
 	}
+	r.live.config.Store(r.cfg)
+	r.takeHandler()
 	r.takeListener(was, next)
 	r.takeChannels(next.channels)
 	retention := next.cfg.Store.retention()
 	r.retention.Store(&retention)
 	_ = r.level.UnmarshalText([]byte(next.cfg.Log.Level)) // the configuration was checked
 	if was != nil {
+		if was.Log.Format != next.cfg.Log.Format {
+			r.log.Warn("log.format has changed: that takes a restart", "was", was.Log.Format, "is", next.cfg.Log.Format)
+		}
 		r.log.Info("reloaded", "measured_anew", next.engine != nil, "space", next.cfg.Targets.String(), "channels", len(next.channels))
 	}
 }
@@ -149,7 +157,7 @@ func (r *runner) takeListener(was *Config, next *change) {
 		r.closeTCP = nil
 	}
 	if next.listener != nil {
-		r.closeTCP = r.serve(web.Listener{Listener: next.listener, WebConfig: next.cfg.HTTP.WebConfigFile}, r.handler())
+		r.closeTCP = r.serve(web.Listener{Listener: next.listener, WebConfig: next.cfg.HTTP.WebConfigFile}, http.HandlerFunc(r.answer))
 		r.log.Info("answering", "http", next.listener.Addr().String())
 	}
 }

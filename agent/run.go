@@ -32,6 +32,7 @@ type runner struct {
 	over    chan struct{}   // closed when nobody reloads any more
 
 	retention atomic.Pointer[store.Retention] // in effect
+	answers   atomic.Pointer[http.Handler]    // the API, as of the configuration in effect
 
 	cfg      *Config
 	engine   *engine
@@ -79,7 +80,7 @@ func (r *runner) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer r.serve(web.Listener{Listener: socket}, caring(r.store, r.log, socketOnly(r.self, r.handler())))()
+	defer r.serve(web.Listener{Listener: socket}, caring(r.store, r.log, socketOnly(r.self, http.HandlerFunc(r.answer))))()
 	defer r.live.feed.Close() // who listens would keep the servers from ending
 	defer during(ctx, func(ctx context.Context) { keepSmall(ctx, r.store, r.retention.Load, r.log) })()
 	defer onHangup(ctx, func() { _ = r.Reload(ctx) })() // it was logged
@@ -219,7 +220,12 @@ func (r *runner) serve(l web.Listener, h http.Handler) (stop func()) {
 	})
 }
 
-// handler is the API.
-func (r *runner) handler() http.Handler {
-	return machine.lend(web.Handler(r.store, r.live.options(r.Reload, r.log)))
+// answer is the API. What it says of the configuration changes with it, and no connection is lost for that.
+func (r *runner) answer(w http.ResponseWriter, req *http.Request) {
+	(*r.answers.Load()).ServeHTTP(w, req)
+}
+
+func (r *runner) takeHandler() {
+	h := machine.lend(web.Handler(r.store, r.live.options(r.Reload, r.log)))
+	r.answers.Store(&h)
 }

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -187,6 +188,47 @@ func TestReload(t *testing.T) {
 	if strings.Contains(a.log.String(), "s3cret") {
 		t.Errorf("the log tells a secret:\n%s", a.log.String())
 	}
+}
+
+// TestReloadOfThePage changes who probes: the page says so, over the connection that there was. Another web configuration is
+// refused, for it would take effect on no connection.
+func TestReloadOfThePage(t *testing.T) {
+	a := startAgent(t)
+	var dials atomic.Int32
+	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+		dials.Add(1)
+		return (&net.Dialer{}).DialContext(ctx, network, address)
+	}}}
+	defer client.CloseIdleConnections()
+	at := "http://" + a.httpAddress() + "/about"
+	if page := get(t, client, at); strings.Contains(page, "the Institute") {
+		t.Errorf("it says already:\n%s", page)
+	}
+	a.replace("[http]", "[about]\noperator = \"the Institute\"\n[http]")
+	if err := a.r.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if page := get(t, client, at); !strings.Contains(page, "the Institute") || dials.Load() != 1 {
+		t.Errorf("after %d connections it says\n%s", dials.Load(), page)
+	}
+	a.replace("[http]", "[http]\nweb_config_file = \""+writeConfig(t, "http_server_config: {http2: true}\n")+"\"")
+	if err := a.r.Reload(t.Context()); err == nil || !strings.Contains(err.Error(), "that takes a restart") {
+		t.Errorf("another web configuration: %v", err)
+	}
+}
+
+func get(t *testing.T, client *http.Client, url string) string {
+	t.Helper()
+	resp, err := client.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }
 
 // commitTest puts something to be told into the store.

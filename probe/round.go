@@ -49,7 +49,7 @@ func (k *Kind) UnmarshalText(b []byte) error {
 // timeout, stays in real units, and one of them lasts Scale times as long on the clock.
 type Round struct {
 	Kind       Kind
-	Start, End Instant       // End is the end of sending
+	Start, End Instant       // End is the end of sending; of a round that was broken off see [Round.Curtail]
 	Until      Instant       // not 0 in the last line of an export: judged up to here so far
 	Span       time.Duration // over which the plan spread the probes; 0: unpaced; whole milliseconds
 	Seed       uint64        // of the plan
@@ -153,12 +153,20 @@ func (p *Pass) AccountsFor(target int32) bool {
 	return answered
 }
 
+// Whole reports whether it is a full round that was swept to its end: not one that is under way, or was broken off.
+func (r *Round) Whole() bool {
+	return r.Kind == Full && 10*int64(r.End-r.Start) >= 9*r.Span.Milliseconds()
+}
+
+// Beyond reports whether an answer came to what was sent after the round's end, as it was curtailed.
+func (r *Round) Beyond(a *Answer) bool { return int64(a.Offset) > int64(r.End-r.Start) }
+
 // Last is the last moment at which something of the round is seen.
 func (r *Round) Last() Instant {
 	last := r.End.Add(r.TimeoutMS())
 	for i := range r.Passes {
 		for k := range r.Passes[i].Answers {
-			if a := &r.Passes[i].Answers[k]; a.Outcome == Late {
+			if a := &r.Passes[i].Answers[k]; a.Outcome == Late || r.Beyond(a) {
 				last = max(last, r.Start.Add(int64(max(a.Offset, 0))+r.RTTMS(a)))
 			}
 		}

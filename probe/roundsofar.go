@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"math"
 	"slices"
 	"time"
 )
@@ -46,6 +47,28 @@ func (w *Sweep) watermark() Instant {
 	}
 	w.decided = max(w.decided, InstantOf(w.origin).Add(mark))
 	return w.decided
+}
+
+// Known is the moment up to which it is known what became of everything that was sent, but for late replies. Of a sweep that
+// was broken off it is that of when it was.
+func (w *Sweep) Known() Instant {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.sending {
+		return w.inFlight()
+	}
+	return w.known
+}
+
+// inFlight is when the oldest attempt that is not decided was sent, or may have been; the end of time where there is none.
+func (w *Sweep) inFlight() Instant {
+	oldest := Instant(math.MaxInt64)
+	for _, ref := range w.log[w.oldest:] {
+		if !w.settled(ref) {
+			oldest = min(oldest, InstantOf(w.origin).Add(int64(w.silentOffset(ref.service()))))
+		}
+	}
+	return oldest
 }
 
 // settled reports whether an attempt has no bearing on the watermark: its service is decided, or it is a retry.

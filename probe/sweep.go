@@ -56,6 +56,7 @@ type Sweep struct {
 	end                  int32         // milliseconds after the start at which sending got as far as it did
 	slack                time.Duration // real
 	decided              Instant       // the latest watermark given out
+	known                Instant       // as of the end of sending
 }
 
 // notice is an ICMP error about a probe.
@@ -248,7 +249,7 @@ func (w *Sweep) untilTimeout(now time.Duration) time.Duration {
 func (w *Sweep) finish() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.sending = false
+	w.sending, w.known = false, w.inFlight()
 	for i := range w.table {
 		if !w.table[i].decided() {
 			w.decide(i, Unsent)

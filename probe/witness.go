@@ -38,6 +38,11 @@ func (w *Witness) silent(pass int, target int32, others int) int32 {
 	if !w.r.Seeded {
 		return UnknownOffset
 	}
+	return w.planned(pass, target)
+}
+
+// planned is when the plan of a seeded round has a target.
+func (w *Witness) planned(pass int, target int32) int32 {
 	if w.plan == nil {
 		w.plan = w.r.Plan()
 	}

@@ -1,10 +1,16 @@
 package web_test
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"maps"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -54,6 +60,9 @@ func openSite(t testing.TB, live bool) *site {
 		v.dir = t.TempDir()
 	}
 	o := web.Options{Now: now.Time, About: liveOptions().About}
+	if *demoDB != "" {
+		o.About = web.About{Contact: "https://brownout.example/demo", Vantage: "demo"} // as its packets say
+	}
 	if live {
 		o.Feed = v.feed
 		o.Live = func() *web.Agent {
@@ -283,13 +292,43 @@ func (v *site) accessible(t *testing.T, where, axe string) {
 
 func (v *site) picture(t *testing.T, name string) {
 	t.Helper()
-	png, err := chromedp.Run(v.tab, chromedp.FullScreenshot(100))
+	data, err := chromedp.Run(v.tab, chromedp.FullScreenshot(100))
+	if err == nil && *shots != "" {
+		data, err = smaller(data)
+	}
 	if err == nil {
-		err = os.WriteFile(filepath.Join(v.dir, name+".png"), png, 0o600)
+		err = os.WriteFile(filepath.Join(v.dir, name+".png"), data, 0o600)
 	}
-	if err != nil || len(png) < 5000 {
-		t.Errorf("%s: picture of %d bytes: %v", name, len(png), err)
+	if err != nil || len(data) < 5000 {
+		t.Errorf("%s: picture of %d bytes: %v", name, len(data), err)
 	}
+}
+
+// smaller is a PNG in its 256 most frequent colours: what a page has more of is in the edges of letters.
+func smaller(data []byte) ([]byte, error) {
+	from, err := png.Decode(bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	box, count := from.Bounds(), map[color.Color]int{}
+	at := func(i int) (x, y int) { return box.Min.X + i%box.Dx(), box.Min.Y + i/box.Dx() }
+	for i := range box.Dx() * box.Dy() {
+		count[from.At(at(i))]++
+	}
+	frequent := slices.SortedFunc(maps.Keys(count), func(a, b color.Color) int { return cmp.Compare(count[b], count[a]) })
+	to := image.NewPaletted(box, frequent[:min(len(frequent), 256)])
+	nearest := map[color.Color]uint8{}
+	for i := range box.Dx() * box.Dy() {
+		x, y := at(i)
+		c := from.At(x, y)
+		if _, ok := nearest[c]; !ok {
+			nearest[c] = uint8(to.Palette.Index(c))
+		}
+		to.SetColorIndex(x, y, nearest[c])
+	}
+	var out bytes.Buffer
+	err = (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&out, to)
+	return out.Bytes(), err
 }
 
 // cursorAt is where the plot's cursor stands, in pixels.
@@ -353,11 +392,14 @@ func TestLivePage(t *testing.T) {
 		}
 	}()
 	<-heard
+	const anew = `document.querySelector(".hero").dataset.fresh === "true"`
+	v.until(t, anew) // as the stream begins
+	v.do(t, chromedp.Evaluate[chromedp.Void](`document.querySelector(".hero").dataset.fresh = "";0`))
 	v.feed.Tell("status", web.Moment{Now: v.now.Add(5000), Judged: v.now, Blocks: []outage.BlockStatus{},
 		Agent: &web.Agent{Round: &web.Progress{Sent: 77, Planned: 100}}})
 	v.until(t, `document.getElementById("progress").textContent.startsWith("77 %")`)
 	v.feed.Tell("round", web.RoundInfo{Kind: probe.Full})
-	v.until(t, `document.querySelector(".hero").dataset.fresh === "true"`)
+	v.until(t, anew)
 	v.quiet(t, "live")
 }
 

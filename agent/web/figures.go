@@ -175,7 +175,7 @@ func firstWhole(rounds iter.Seq2[*probe.Round, error], want func(*probe.Round) b
 		if err != nil {
 			return nil, err
 		}
-		if whole(r) && want(r) {
+		if r.Whole() && want(r) {
 			return r, nil
 		}
 	}
@@ -184,24 +184,26 @@ func firstWhole(rounds iter.Seq2[*probe.Round, error], want func(*probe.Round) b
 
 func anyRound(*probe.Round) bool { return true }
 
-// whole reports whether a round is a full one that was swept to its end: not one that is under way, or was cut off.
-func whole(r *probe.Round) bool {
-	return r.Kind == probe.Full && 10*int64(r.End-r.Start) >= 9*r.Span.Milliseconds()
-}
-
 // usual is the addresses that usually answer by at least one protocol.
 func (h *handler) usual() (map[netip.Addr]bool, error) {
 	learned, err := h.src.Learned(0)
-	if err != nil || learned.Detector == nil {
+	if err != nil {
 		return nil, err
 	}
+	return usualOf(learned.Detector), nil
+}
+
+func usualOf(d *outage.Detector) map[netip.Addr]bool {
+	if d == nil {
+		return nil
+	}
 	out := map[netip.Addr]bool{}
-	for _, aim := range learned.Detector.UsualServices() {
+	for _, aim := range d.UsualServices() {
 		for i := range aim.Targets.Len() {
 			out[aim.Targets.Addr(i)] = true
 		}
 	}
-	return out, nil
+	return out
 }
 
 func drawMap(r *probe.Round, usual map[netip.Addr]bool, ink inks, caption bool, source string) *svg {

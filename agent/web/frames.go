@@ -75,7 +75,7 @@ func readFrames(rounds iter.Seq2[*probe.Round, error], limit int) (*Frames, erro
 		}
 		f.Start, f.End = append(f.Start, r.Start), append(f.End, r.End)
 		data = append(data, frameOf(r)...)
-		last = whole(r)
+		last = r.Whole()
 	}
 	if n := len(f.Start) - 1; n > 0 && !last && f.Next == nil {
 		f.Start, f.End, data = f.Start[:n], f.End[:n], data[:n*f.Bytes]

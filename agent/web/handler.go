@@ -43,8 +43,8 @@ type Options struct {
 	Log     *slog.Logger                // failures of ours; nil: discard
 	Fail    func(error)                 // told of an answer that broke off; nil: nobody is
 
-	// Authenticated says that whoever asks from elsewhere has proved who they are before the handler sees them.
-	Authenticated bool
+	// Authenticated says whether whoever asks from elsewhere has proved who they are before the handler sees them; nil: no.
+	Authenticated func() bool
 }
 
 // Agent is what is known of the agent that answers.

@@ -362,3 +362,24 @@ func TestOldOutages(t *testing.T) {
 		t.Errorf("as CSV: %s", rows)
 	}
 }
+
+// countingStore counts how often it is asked what was learned.
+type countingStore struct {
+	*store.Store
+	learned int
+}
+
+func (s *countingStore) Learned(blockBits int) (store.Learned, error) {
+	s.learned++
+	return s.Store.Learned(blockBits)
+}
+
+// The overview reads what was learned once: that is the most costly of what it asks for.
+func TestOverviewAsksOnceWhatWasLearned(t *testing.T) {
+	s := &countingStore{Store: openStore(t)}
+	w := httptest.NewRecorder()
+	web.Handler(s, web.Options{}).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+	if w.Code != http.StatusOK || s.learned != 1 {
+		t.Errorf("%d; it asks %d times", w.Code, s.learned)
+	}
+}

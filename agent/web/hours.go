@@ -55,7 +55,7 @@ func periodOf(block string, h *store.Hour, lasts int64) Period {
 	}
 }
 
-var periodColumns = []column[Period]{
+var periodColumns = append([]column[Period]{
 	{"block", func(p *Period) string { return p.Block }},
 	{"start", func(p *Period) string { return p.Start.String() }},
 	{"end", func(p *Period) string { return p.End.String() }},
@@ -67,9 +67,4 @@ var periodColumns = []column[Period]{
 	{"observed", func(p *Period) string { return p.Observed.String() }},
 	{"responsive", func(p *Period) string { return p.Responsive.String() }},
 	{"targets", func(p *Period) string { return strconv.Itoa(p.Targets) }},
-	{"rtt_us_p10", func(p *Period) string { return strconv.Itoa(int(p.RTT[0])) }},
-	{"rtt_us_p25", func(p *Period) string { return strconv.Itoa(int(p.RTT[1])) }},
-	{"rtt_us_p50", func(p *Period) string { return strconv.Itoa(int(p.RTT[2])) }},
-	{"rtt_us_p75", func(p *Period) string { return strconv.Itoa(int(p.RTT[3])) }},
-	{"rtt_us_p90", func(p *Period) string { return strconv.Itoa(int(p.RTT[4])) }},
-}
+}, rttColumns(func(p *Period) *[5]uint32 { return &p.RTT })...)

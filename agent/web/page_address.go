@@ -66,7 +66,11 @@ func (h *handler) askedAddress(a *answer) (*addressView, error) {
 		return nil, err
 	}
 	v := &addressView{Address: ip.Unmap()}
-	v.Since, v.Until = a.p.spanOr(max(until.Add(-7*dayMS), 0), until)
+	began, err := h.began()
+	if err != nil {
+		return nil, err
+	}
+	v.Since, v.Until = a.p.spanOr(max(until.Add(-7*dayMS), began), until)
 	return v, nil
 }
 

@@ -24,6 +24,8 @@ type overview struct {
 	Hosts    []hostRow // who usually answers
 	HostsCut int       // how many more there are
 	View     view
+
+	usual map[netip.Addr]bool
 }
 
 // blockRow is a block for people.
@@ -55,11 +57,15 @@ func (h *handler) overviewPage(a *answer) error {
 	if err != nil {
 		return err
 	}
-	s, err := h.readStatus()
+	learned, err := h.src.Learned(0)
 	if err != nil {
 		return err
 	}
-	o := &overview{Judged: s.Judged, Agent: s.Agent, View: v, Space: blockRow{BlockStatus: outage.BlockStatus{Block: outage.SpaceBlock, State: s.State}}}
+	s, err := h.statusOf(&learned)
+	if err != nil {
+		return err
+	}
+	o := &overview{usual: usualOf(learned.Detector), Judged: s.Judged, Agent: s.Agent, View: v, Space: blockRow{BlockStatus: outage.BlockStatus{Block: outage.SpaceBlock, State: s.State}}}
 	for _, fill := range []func(*answer, *Status, *overview) error{h.fillBlocks, h.fillLast, h.fillOutages} {
 		if err := fill(a, s, o); err != nil {
 			return err
@@ -121,14 +127,10 @@ func (h *handler) fillLast(a *answer, _ *Status, o *overview) error {
 	}
 	info := Describe(r)
 	o.Last, o.LastAge = &info, probe.InstantOf(h.opt.Now())-r.End
-	usual, err := h.usual()
-	if err != nil {
-		return err
-	}
 	for i := range r.Passes {
 		o.Names = append(o.Names, r.Passes[i].Protocol.String())
 	}
-	o.Hosts = hostsOf(r, usual)
+	o.Hosts = hostsOf(r, o.usual)
 	if len(o.Hosts) > mostHosts {
 		o.Hosts, o.HostsCut = o.Hosts[:mostHosts], len(o.Hosts)-mostHosts
 	}

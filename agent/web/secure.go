@@ -47,7 +47,7 @@ func (h *handler) secured(next http.Handler) http.Handler {
 // reload reads the configuration anew. It is asked for from this machine, or by somebody who has proved who they are.
 func (h *handler) reload(w http.ResponseWriter, r *http.Request) {
 	switch {
-	case !h.opt.Authenticated && !local(r):
+	case !local(r) && (h.opt.Authenticated == nil || !h.opt.Authenticated()):
 		(&Problem{Status: http.StatusForbidden, Detail: "a reload is for this machine's loopback, the agent's socket, or whoever is authenticated"}).write(w)
 	case h.opt.Reload == nil:
 		(&Problem{Status: http.StatusNotImplemented, Detail: "there is nothing to reload"}).write(w)

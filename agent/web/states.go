@@ -89,6 +89,17 @@ func (h *handler) observed() (probe.Instant, error) {
 	return until, nil
 }
 
+// began is the beginning of what was observed.
+func (h *handler) began() (probe.Instant, error) {
+	for r, err := range h.src.Rounds(0, outage.EndOfTime, false) {
+		if err != nil {
+			return 0, err
+		}
+		return r.Start, nil
+	}
+	return 0, nil
+}
+
 // cut is the part of the stretches that lies within from and to.
 func cut(all []outage.Stretch, from, to probe.Instant) []outage.Stretch {
 	out := []outage.Stretch{}
@@ -130,7 +141,7 @@ func (h *handler) summaries(a *answer) error {
 	return list(a, format, summaryColumns, each(all))
 }
 
-var summaryColumns = []column[outage.Summary]{
+var summaryColumns = append([]column[outage.Summary]{
 	{"block", func(s *outage.Summary) string { return s.Block }},
 	{"start", func(s *outage.Summary) string { return s.Start.String() }},
 	{"end", func(s *outage.Summary) string { return s.End.String() }},
@@ -140,9 +151,13 @@ var summaryColumns = []column[outage.Summary]{
 	{"observed", func(s *outage.Summary) string { return fmt.Sprint(s.Observed) }},
 	{"responsive", func(s *outage.Summary) string { return fmt.Sprint(s.Responsive) }},
 	{"targets", func(s *outage.Summary) string { return fmt.Sprint(s.Targets) }},
-	{"rtt_us_p10", func(s *outage.Summary) string { return fmt.Sprint(s.RTT[0]) }},
-	{"rtt_us_p25", func(s *outage.Summary) string { return fmt.Sprint(s.RTT[1]) }},
-	{"rtt_us_p50", func(s *outage.Summary) string { return fmt.Sprint(s.RTT[2]) }},
-	{"rtt_us_p75", func(s *outage.Summary) string { return fmt.Sprint(s.RTT[3]) }},
-	{"rtt_us_p90", func(s *outage.Summary) string { return fmt.Sprint(s.RTT[4]) }},
+}, rttColumns(func(s *outage.Summary) *[5]uint32 { return &s.RTT })...)
+
+// rttColumns are the percentiles of round-trip times.
+func rttColumns[T any](of func(*T) *[5]uint32) []column[T] {
+	var out []column[T]
+	for i, name := range []string{"rtt_us_p10", "rtt_us_p25", "rtt_us_p50", "rtt_us_p75", "rtt_us_p90"} {
+		out = append(out, column[T]{name, func(v *T) string { return fmt.Sprint(of(v)[i]) }})
+	}
+	return out
 }

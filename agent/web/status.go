@@ -5,12 +5,14 @@ import (
 
 	"brownout/probe"
 	"brownout/probe/outage"
+	"brownout/store"
 )
 
 // Status is how things stand.
 type Status struct {
-	State   outage.State         `json:"state"`  // of the space
-	Judged  *probe.Instant       `json:"judged"` // everything seen before has been judged; nil: nothing has
+	State   outage.State         `json:"state"`        // of the space
+	Judged  *probe.Instant       `json:"judged"`       // everything seen before has been judged; nil: nothing has
+	Was     *outage.State        `json:"judged_state"` // of the space, then; it is another than now's where nobody has looked since
 	Blocks  []outage.BlockStatus `json:"blocks"`
 	Ongoing []outage.Outage      `json:"ongoing"` // outages, of all blocks
 	Agent   *Agent               `json:"agent"`   // nil: none runs
@@ -42,6 +44,10 @@ func (h *handler) readStatus() (*Status, error) {
 	if err != nil {
 		return nil, err
 	}
+	return h.statusOf(&learned)
+}
+
+func (h *handler) statusOf(learned *store.Learned) (*Status, error) {
 	d := learned.Detector
 	s := &Status{State: outage.Learning, Blocks: []outage.BlockStatus{}, Ongoing: []outage.Outage{}}
 	if h.opt.Live != nil {
@@ -52,6 +58,9 @@ func (h *handler) readStatus() (*Status, error) {
 	}
 	cursor := d.Cursor()
 	s.Judged = &cursor
+	if was := d.Blocks(); len(was) > 0 { // the space comes first
+		s.Was = &was[0].State
+	}
 	s.Blocks = append(s.Blocks, d.BlocksAt(probe.InstantOf(h.opt.Now()))...)
 	for i := range s.Blocks {
 		if s.Blocks[i].Block == outage.SpaceBlock {

@@ -113,7 +113,7 @@ func TestReload(t *testing.T) {
 	o.Reload = func(context.Context) error { asked++; return wrong }
 	s := openStore(t)
 	h := web.Handler(s, o)
-	o.Authenticated = true
+	o.Authenticated = func() bool { return true }
 	authenticated := web.Handler(s, o)
 	for i, tt := range []struct {
 		h      http.Handler

@@ -75,7 +75,7 @@ func (d *Detector) end(r *probe.Round, seen probe.Instant) {
 	for i := range d.Parts {
 		d.settle(&d.Parts[i], r, seen)
 	}
-	if r.Kind == probe.Full {
+	if r.Whole() { // else most were not asked, and the figures would say that they were silent
 		d.summarise(r, seen)
 	}
 }

@@ -439,8 +439,8 @@ const keys = {
 function showKey() {
   const key = $("map-key");
   key.replaceChildren();
-  const swatch = (name) => Object.assign(document.createElement("span"), { className: `swatch ${name}` });
-  if (keys[view.layer]) for (const [name, text] of keys[view.layer]) key.append(swatch(name), text + " ");
+  const span = (className, ...inside) => { const s = Object.assign(document.createElement("span"), { className }); s.append(...inside); return s; };
+  if (keys[view.layer]) for (const [name, text] of keys[view.layer]) key.append(span("item", span(`swatch ${name}`), text), " ");
   else {
     const bar = Object.assign(document.createElement("span"), { className: "cividis" });
     if (view.layer === "share") key.append("seldom", bar, "always; of the rounds shown");
@@ -575,7 +575,6 @@ function wire() {
 // ---- what a running agent tells ----
 
 function listen() {
-  let reload = 0;
   const source = new EventSource("/api/v1/stream");
   source.addEventListener("status", (e) => {
     const m = JSON.parse(e.data), round = m.agent?.round;
@@ -584,27 +583,58 @@ function listen() {
     if (p && round) p.textContent = `${Math.round((100 * round.sent) / round.planned)} % of the next one sent`;
     for (const t of document.querySelectorAll("[data-ago]")) t.textContent = `${lasting(Date.parse(m.now) - Date.parse(t.dataset.ago))} ago`;
   });
-  // A round that is over, or a new state, is in the page's words too: the page is read again, unless somebody looks at the past.
-  const anew = () => {
-    clearTimeout(reload);
-    reload = setTimeout(refresh, 400);
-  };
+  // A round that is over, or a new state, is in the page's words too: the page is read again. So it is when the stream begins,
+  // or begins anew: who knows what was missed.
   source.addEventListener("round", (e) => { if (JSON.parse(e.data).kind === "round") anew(); });
-  for (const name of ["change", "outage"]) source.addEventListener(name, anew);
+  for (const name of ["open", "change", "outage"]) source.addEventListener(name, anew);
+  source.addEventListener("error", lost);
+}
+
+// lost says that what stands here may be over, until the page is read again.
+function lost() {
+  if ($("lost")) return;
+  const said = Object.assign(document.createElement("div"), { id: "lost", className: "banner" });
+  said.setAttribute("role", "status");
+  said.append(Object.assign(document.createElement("strong"), { textContent: "Attention." }),
+    ` The agent cannot be heard. This is as of ${stamp(Date.parse(app.dataset.heard) || view.observed)}.`);
+  $("main").prepend(said);
+}
+
+// anew reads the page again, shortly after it is asked to and once at a time.
+let stale = false, reading = false;
+async function anew() {
+  stale = true;
+  if (reading) return;
+  reading = true;
+  while (stale) {
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    stale = false;
+    await refresh().catch(() => {}); // the next time, then
+  }
+  reading = false;
+}
+
+// around is what stands before the plots and the map, and what stands after.
+function around(doc) {
+  const all = [...doc.getElementById("main").children], i = all.indexOf(doc.getElementById("app"));
+  return [all.slice(0, i), all.slice(i + 1)];
 }
 
 // refresh takes the new words from the server and, where the view follows the present, the new data.
 async function refresh() {
   const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
   if (!answer.ok) return;
-  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-  const news = fresh.getElementById("app");
-  for (const name of ["hero", "blocks-title", "recent"]) {
-    const find = (doc) => (name === "hero" ? doc.querySelector(".hero") : doc.getElementById(name)?.closest("section"));
-    const [old, now] = [find(document), find(fresh)];
-    if (old && now) { now.dataset.fresh = "true"; old.replaceWith(now); }
-  }
-  if (!news || !view.follows) return;
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html"), news = fresh.getElementById("app");
+  if (!news) return;
+  const [before, after] = around(fresh);
+  for (const old of around(document).flat()) old.remove();
+  app.before(...before);
+  app.after(...after);
+  document.querySelector(".hero").dataset.fresh = "true";
+  document.title = fresh.title;
+  const usualHosts = "#map-section details table";
+  document.querySelector(usualHosts).replaceWith(fresh.querySelector(usualHosts));
+  if (!view.follows) return;
   const width = view.until - view.since;
   view.observed = view.until = +news.dataset.observed;
   view.since = view.until - width;

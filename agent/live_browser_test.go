@@ -1,0 +1,95 @@
+package agent
+
+import (
+	"context"
+	"os/exec"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"brownout/probe/lab"
+)
+
+// inPage is what the page of an agent is asked: the state's word, the latest round's share of the plot, and whether the map
+// has cells of a colour.
+const inPage = `
+window.untouched = true;
+window.word = () => document.querySelector(".hero em").textContent;
+window.percent = () => +(document.getElementById("legend").textContent.match(/expected \((\d+) %\)/)?.[1] ?? -1);
+window.shows = (color) => {
+	const map = document.getElementById("map"), ink = document.createElement("canvas").getContext("2d");
+	ink.fillStyle = getComputedStyle(document.documentElement).getPropertyValue(color).trim();
+	ink.fillRect(0, 0, 1, 1);
+	const want = ink.getImageData(0, 0, 1, 1).data;
+	const cells = map.getContext("2d").getImageData(0, 0, map.width, map.height).data;
+	for (let i = 0; i < cells.length; i += 4) if (want.every((v, k) => cells[i + k] === v)) return true;
+	return false;
+};0`
+
+// TestPageFollowsAnAgent has a browser look at the page of an agent that measures: without being loaded again, the page goes
+// dark with the space and comes back with it, in words, plot and map, and says so when the agent is gone.
+func TestPageFollowsAnAgent(t *testing.T) {
+	t.Parallel()
+	scenario, err := readScenario("steady")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const minute = 60_000
+	scenario.Demo.Round = 5 * time.Minute // half a second, on that clock
+	scenario.Timeline = []lab.Phase{{From: scenario.Start.Add(90 * minute), To: scenario.Start.Add(130 * minute), State: lab.Total}}
+	tab := openBrowser(t)
+	e, live, server := agentIn(t, scenario)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- e.run(ctx) }()
+	stop := func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		live.feed.Close()
+	}
+	defer func() { stop() }()
+
+	if err := chromedp.Do(tab, chromedp.Navigate(server.URL), chromedp.Evaluate[chromedp.Void](inPage)); err != nil {
+		t.Fatal(err)
+	}
+	until := func(expression string) {
+		t.Helper()
+		if _, err := chromedp.Run(tab, chromedp.Poll[bool]("!!(window.untouched && "+expression+")")); err != nil {
+			says, _ := chromedp.Run(tab, chromedp.Text(chromedp.CSS("main")))
+			t.Fatalf("it never came to be that %s: %v\n%s", expression, err, says)
+		}
+	}
+	until(`word() === "up" && percent() > 60 && shows("--answers") && !document.getElementById("ongoing")`)
+	until(`word() === "total" && percent() === 0 && !shows("--answers") && shows("--missing") && document.getElementById("ongoing")`)
+	until(`word() === "up" && percent() > 60 && shows("--answers") && !document.getElementById("ongoing")`)
+	stop()
+	stop = func() {}
+	until(`document.getElementById("lost")?.textContent.includes("cannot be heard")`)
+}
+
+// openBrowser opens a tab, until the test ends or a minute is over.
+func openBrowser(t *testing.T) context.Context {
+	t.Helper()
+	program, err := exec.LookPath("chromium")
+	if err != nil {
+		missing(t, "chromium is not installed")
+	}
+	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(program), chromedp.NoSandbox, chromedp.DisableGPU)
+	for _, name := range []string{"disable-quic", "disable-background-networking", "disable-component-update", "disable-sync", "disable-dev-shm-usage"} {
+		options = append(options, chromedp.Flag(name, true))
+	}
+	ctx, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	t.Cleanup(stop)
+	tab, closeTab := chromedp.NewContext(ctx)
+	t.Cleanup(closeTab)
+	if err := chromedp.Do(tab); err != nil { // starts it
+		t.Fatalf("start the browser: %v", err)
+	}
+	limited, cancel := context.WithTimeout(tab, time.Minute)
+	t.Cleanup(cancel)
+	return limited
+}

@@ -1,0 +1,84 @@
+package agent
+
+import (
+	"bytes"
+	"cmp"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"brownout/probe"
+	"brownout/probe/lab"
+	"brownout/probe/outage"
+)
+
+// TestVerdictsOnARM64 replays the same rounds here and by a binary for arm64, whose compiler fuses what floats multiply and
+// add: the verdicts are the same to the byte.
+func TestVerdictsOnARM64(t *testing.T) {
+	emulator, err := exec.LookPath("qemu-aarch64")
+	if err != nil {
+		emulator, err = exec.LookPath("qemu-aarch64-static")
+	}
+	if err != nil {
+		missing(t, "there is no qemu-aarch64")
+	}
+	dir := t.TempDir()
+	binary := filepath.Join(dir, "brownout")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./brownout")
+	build.Env = append(os.Environ(), "GOOS=linux", "GOARCH=arm64", "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, args := range [][]string{
+		{"replay", "--format", "json", "--states", fixture},
+		{"replay", "--format", "json", "--blocks", eventfulDays(t, dir)},
+	} {
+		var here, talk bytes.Buffer
+		if code := Run(t.Context(), args, nil, &here, &talk); code != 0 {
+			t.Fatalf("%q: %d: %s", args, code, &talk)
+		}
+		there, err := exec.CommandContext(t.Context(), emulator, append([]string{binary}, args...)...).Output()
+		if err != nil {
+			t.Fatalf("%q on arm64: %v", args, err)
+		}
+		if !bytes.Equal(here.Bytes(), there) {
+			t.Errorf("%q differs:\n%s\n%s", args, &here, there)
+		}
+		if here.Len() < 1000 {
+			t.Errorf("%q shows little: %s", args, &here)
+		}
+	}
+}
+
+// eventfulDays records four days of the reference world, with core passes, loss, hosts that leave and a total outage.
+func eventfulDays(t *testing.T, dir string) string {
+	t.Helper()
+	m := lab.Reference(7)
+	hour := time.Hour.Milliseconds()
+	at := func(hours int64) probe.Instant { return m.Start.Add(hours * hour) }
+	m.Events = []lab.Event{
+		{From: at(30), To: at(34), Effect: lab.Loses, Share: 0.6},
+		{From: at(50), To: at(53), Effect: lab.Darkens},
+		{From: at(64), To: at(70), Effect: lab.Empties, Share: 0.5},
+		{From: at(80), To: at(84), Effect: lab.Filters, Protocol: probe.ICMP},
+	}
+	path := filepath.Join(dir, "days.jsonl")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rounds := probe.NewRoundWriter(f)
+	failed := rounds.Header(24, 3*time.Second, 1)
+	w := &lab.Watcher{
+		Simulation: lab.NewSimulation(m, 7), Detector: outage.New(outage.Config{}),
+		Cadence: lab.Cadence{Round: 11 * time.Minute, Core: 5 * time.Minute, Confirm: true},
+		Line:    func(r *probe.Round) { failed = cmp.Or(failed, rounds.Write(r)) },
+	}
+	ended := w.Run(at(96))
+	if err := cmp.Or(ended, failed, f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}

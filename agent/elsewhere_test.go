@@ -14,9 +14,9 @@ import (
 	"brownout/probe/outage"
 )
 
-// TestVerdictsOnARM64 replays the same rounds here and by a binary for arm64, whose compiler fuses what floats multiply and
-// add: the verdicts are the same to the byte.
-func TestVerdictsOnARM64(t *testing.T) {
+// elsewhere builds the binary for arm64, and returns what runs it under emulation.
+func elsewhere(t *testing.T) func(args ...string) *exec.Cmd {
+	t.Helper()
 	emulator, err := exec.LookPath("qemu-aarch64")
 	if err != nil {
 		emulator, err = exec.LookPath("qemu-aarch64-static")
@@ -24,22 +24,36 @@ func TestVerdictsOnARM64(t *testing.T) {
 	if err != nil {
 		missing(t, "there is no qemu-aarch64")
 	}
-	dir := t.TempDir()
-	binary := filepath.Join(dir, "brownout")
+	binary := filepath.Join(t.TempDir(), "brownout")
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./brownout")
 	build.Env = append(os.Environ(), "GOOS=linux", "GOARCH=arm64", "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
+	return func(args ...string) *exec.Cmd {
+		return exec.CommandContext(t.Context(), emulator, append([]string{binary}, args...)...)
+	}
+}
+
+// TestARM64 sweeps by a binary for arm64, whose emulator knows fewer socket options than Linux. Then it replays the same rounds
+// here and there, where the compiler fuses what floats multiply and add: the verdicts are the same to the byte.
+func TestARM64(t *testing.T) {
+	arm64 := elsewhere(t)
+	if icmp, _ := condition("icmp"); icmp {
+		out, err := arm64("sweep", "--space", "127.0.0.0/29", "--protocols", "icmp,tcp/1,dns", "--unpaced").CombinedOutput()
+		if err != nil || !bytes.Contains(out, []byte("8 of 8 addresses answer")) {
+			t.Errorf("%v: %s", err, out)
+		}
+	}
 	for _, args := range [][]string{
 		{"replay", "--format", "json", "--states", fixture},
-		{"replay", "--format", "json", "--blocks", eventfulDays(t, dir)},
+		{"replay", "--format", "json", "--blocks", eventfulDays(t)},
 	} {
 		var here, talk bytes.Buffer
 		if code := Run(t.Context(), args, nil, &here, &talk); code != 0 {
 			t.Fatalf("%q: %d: %s", args, code, &talk)
 		}
-		there, err := exec.CommandContext(t.Context(), emulator, append([]string{binary}, args...)...).Output()
+		there, err := arm64(args...).Output()
 		if err != nil {
 			t.Fatalf("%q on arm64: %v", args, err)
 		}
@@ -53,7 +67,7 @@ func TestVerdictsOnARM64(t *testing.T) {
 }
 
 // eventfulDays records four days of the reference world, with core passes, loss, hosts that leave and a total outage.
-func eventfulDays(t *testing.T, dir string) string {
+func eventfulDays(t *testing.T) string {
 	t.Helper()
 	m := lab.Reference(7)
 	hour := time.Hour.Milliseconds()
@@ -64,7 +78,7 @@ func eventfulDays(t *testing.T, dir string) string {
 		{From: at(64), To: at(70), Effect: lab.Empties, Share: 0.5},
 		{From: at(80), To: at(84), Effect: lab.Filters, Protocol: probe.ICMP},
 	}
-	path := filepath.Join(dir, "days.jsonl")
+	path := filepath.Join(t.TempDir(), "days.jsonl")
 	f, err := os.Create(path)
 	if err != nil {
 		t.Fatal(err)

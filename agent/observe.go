@@ -20,17 +20,18 @@ import (
 
 // Self is what the agent observes of itself. Counters are since its start.
 type Self struct {
-	Rounds         uint64         `json:"rounds"`      // full rounds, committed
-	LastRound      probe.Instant  `json:"last_round"`  // when the latest of them was committed; 0: none was
-	RoundsLate     uint64         `json:"rounds_late"` // that began more than a second after they were due
-	Lateness       float64        `json:"lateness_s"`  // of the latest round's beginning
-	MostLate       float64        `json:"most_late_s"` // of any
-	Unsent         uint64         `json:"unsent"`      // probes of full rounds that this machine failed to send
-	Goroutines     int            `json:"goroutines"`  //
-	HeapBytes      uint64         `json:"heap_bytes"`  // in use
-	ResidentBytes  uint64         `json:"rss_bytes"`   // 0: not known here
-	Descriptors    int            `json:"descriptors"` // open; 0: not known here
-	Reloads        uint64         `json:"reloads"`     // of the configuration
+	Rounds         uint64         `json:"rounds"`         // full rounds, committed
+	LastRound      probe.Instant  `json:"last_round"`     // when the latest of them was committed; 0: none was
+	RoundsLate     uint64         `json:"rounds_late"`    // that began more than a second after they were due
+	Lateness       float64        `json:"lateness_s"`     // of the latest round's beginning
+	MostLate       float64        `json:"most_late_s"`    // of any
+	Unsent         uint64         `json:"unsent"`         // probes of full rounds that this machine failed to send
+	Goroutines     int            `json:"goroutines"`     //
+	HeapBytes      uint64         `json:"heap_bytes"`     // in use
+	ResidentBytes  uint64         `json:"rss_bytes"`      // 0: not known here
+	FileBytes      uint64         `json:"rss_file_bytes"` // of these, pages of the program's and the store's files, which the kernel can take back
+	Descriptors    int            `json:"descriptors"`    // open; 0: not known here
+	Reloads        uint64         `json:"reloads"`        // of the configuration
 	ReloadsFailed  uint64         `json:"reloads_failed"`
 	ConfigInEffect bool           `json:"config_in_effect"` // whether the latest configuration read is the one in effect
 	Channels       []notify.Stats `json:"channels"`
@@ -120,22 +121,25 @@ func (s *selfObserver) Self() Self {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	out.Goroutines, out.HeapBytes = runtime.NumGoroutine(), m.HeapInuse
-	out.ResidentBytes, out.Descriptors = residentBytes(), openDescriptors()
+	out.ResidentBytes, out.FileBytes = residentBytes()
+	out.Descriptors = openDescriptors()
 	if d := s.delivery.Load(); d != nil {
 		out.Channels = d.Stats()
 	}
 	return out
 }
 
-// residentBytes reads proc(5)'s statm.
-func residentBytes() uint64 {
+// residentBytes reads proc(5)'s statm: all that is resident, and what of it are pages of files.
+func residentBytes() (all, file uint64) {
 	b, err := os.ReadFile("/proc/self/statm")
 	fields := strings.Fields(string(b))
-	if err != nil || len(fields) < 2 {
-		return 0
+	if err != nil || len(fields) < 3 {
+		return 0, 0
 	}
-	pages, _ := strconv.ParseUint(fields[1], 10, 64) // the kernel's numbers parse
-	return pages * uint64(os.Getpagesize())
+	all, _ = strconv.ParseUint(fields[1], 10, 64) // the kernel's numbers parse
+	file, _ = strconv.ParseUint(fields[2], 10, 64)
+	page := uint64(os.Getpagesize())
+	return all * page, file * page
 }
 
 func openDescriptors() int {

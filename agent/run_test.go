@@ -270,7 +270,7 @@ func TestSocketOnly(t *testing.T) {
 	for ; self.Rounds == 0; self = a.self() {
 		<-a.changed
 	}
-	if self.Goroutines == 0 || self.HeapBytes == 0 || self.ResidentBytes == 0 || self.Descriptors == 0 || !self.ConfigInEffect {
+	if self.Goroutines == 0 || self.HeapBytes == 0 || self.ResidentBytes == 0 || self.FileBytes == 0 || self.FileBytes >= self.ResidentBytes || self.Descriptors == 0 || !self.ConfigInEffect {
 		t.Errorf("it observes %+v", self)
 	}
 	if status, body := a.ask("/debug/pprof/goroutine?debug=1"); status != http.StatusOK || !strings.Contains(body, "goroutine profile") {

@@ -10,9 +10,9 @@ import (
 
 // viewLog is what happened to the space lately, in lines for people.
 type viewLog struct {
-	lines  []logLine // the last of them
-	count  int       // of all lines ever
-	latest []outage.Outage
+	lines  []logLine       // the last of them
+	count  int             // of all lines ever
+	latest []outage.Outage // as they were told of, the last of them
 }
 
 // logLine is what happened, and when exactly in a line of its own.
@@ -23,7 +23,10 @@ type logLine struct {
 	Detail string
 }
 
-const keptLines = 64
+const (
+	keptLines   = 64
+	keptOutages = 64 // one that is forgotten would be told of as new if it were revised still
+)
 
 // oneLine is the whole of it without its time.
 func (l logLine) oneLine() string {
@@ -52,6 +55,9 @@ func (l *viewLog) outage(now probe.Instant, o outage.Outage) {
 	k := slices.IndexFunc(l.latest, func(p outage.Outage) bool { return p.ID == o.ID })
 	if k < 0 {
 		l.latest = append(l.latest, o)
+		if len(l.latest) > keptOutages {
+			l.latest = slices.Delete(l.latest, 0, 1)
+		}
 		l.add(logLine{now, o.Kind, o.Kind.String() + " outage opened", "since " + intervalWords(o.Start)})
 		if o.End == nil {
 			return

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -153,4 +154,19 @@ func TestRenderOutages(t *testing.T) {
 	var out bytes.Buffer
 	renderOutages(&out, nil, nil, false)
 	golden(t, "no-outages.txt", out.String())
+}
+
+// TestLogForgets: a view that is left open for years keeps the latest outages only.
+func TestLogForgets(t *testing.T) {
+	var l viewLog
+	for i := range 3 * keptOutages {
+		at := probe.Instant(i * 1000)
+		o := outage.Outage{ID: fmt.Sprint(i), Kind: outage.Total, Phases: []outage.Phase{{Kind: outage.Total}}}
+		l.outage(at, o)
+		o.End = &outage.Interval{At: at.Add(500)}
+		l.outage(at, o)
+	}
+	if len(l.latest) != keptOutages || len(l.lines) != keptLines || l.count != 2*3*keptOutages {
+		t.Errorf("%d outages and %d lines are kept, of %d", len(l.latest), len(l.lines), l.count)
+	}
 }

@@ -89,7 +89,7 @@ func (w *dnsWire) open(family int) error {
 	err = errors.Join(
 		buffer,
 		reportErrors(fd, family == dnsV4),
-		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1),
+		stampArrivals(fd),
 		w.poller.watch(fd, unix.EPOLLIN, watchID{slot: int32(family)}),
 	)
 	if err != nil {

@@ -110,7 +110,7 @@ func (s *icmpSocket) setOptions(fd int) error {
 	if err := reportErrors(fd, !s.v6); err != nil {
 		return fmt.Errorf("set icmp socket's error queue: %w", err)
 	}
-	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1); err != nil {
+	if err := stampArrivals(fd); err != nil {
 		return fmt.Errorf("set icmp socket's time stamps: %w", err)
 	}
 	if _, err := enlargeReceiveBuffer(fd, wantedReceiveBuffer); err != nil {

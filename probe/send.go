@@ -206,7 +206,8 @@ func (w *Sweep) gatherShots(refs []attemptRef, now time.Time, room *rooms, wait 
 	return refs, wait
 }
 
-// register writes the attempts down before they are sent, because a quick reply could race us, and makes their packets.
+// register writes the attempts down before they are sent, because a quick reply could race us, and makes their packets. Each
+// has a send time from now on, for timeouts are read from the log while it waits its turn; hand puts the exact one in its place.
 func (w *Sweep) register(refs []attemptRef) {
 	for kind := range w.packets {
 		w.packets[kind], w.refs[kind] = w.packets[kind][:0], w.refs[kind][:0]

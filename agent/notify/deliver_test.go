@@ -96,6 +96,23 @@ func pass(d time.Duration) {
 	synctest.Wait()
 }
 
+// oneAMinute commits n notices, a minute apart, wakes the deliverer for each, and returns the IDs of their transitions. After
+// each of the minutes it calls then, unless that is nil, with the IDs so far.
+func oneAMinute(t *testing.T, s *store.Store, d *Deliverer, n int, then func(ids []string)) (ids []string) {
+	t.Helper()
+	for i := range n {
+		id := fmt.Sprint("t", i)
+		ids = append(ids, id)
+		commit(t, s, "space", Ended, id)
+		d.Wake()
+		pass(time.Minute)
+		if then != nil {
+			then(ids)
+		}
+	}
+	return ids
+}
+
 func deliver(t *testing.T, s *store.Store, channels ...Channel) *Deliverer {
 	t.Helper()
 	d, err := Deliver(s, channels, slog.New(slog.DiscardHandler))
@@ -119,15 +136,7 @@ func TestDownForAnHour(t *testing.T) {
 		}}
 		well := &receiver{}
 		d := deliver(t, s, Channel{Name: "down", Sender: down}, Channel{Name: "well", Sender: well})
-		var want []string
-		for i := range 30 {
-			id := fmt.Sprint("t", i)
-			want = append(want, id)
-			commit(t, s, "space", Ended, id)
-			d.Wake()
-			pass(time.Minute)
-			well.takes(t, len(want), want...)
-		}
+		want := oneAMinute(t, s, d, 30, func(ids []string) { well.takes(t, len(ids), ids...) })
 		pass(time.Until(begun.Add(time.Hour + longestWait*6/5 + time.Second)))
 		down.takes(t, len(want), want...)
 		if st := d.Stats(); st[0].Delivered != 30 || st[0].Failed < 10 || st[0].Failed > 30 || st[1].Failed != 0 || st[0].Waiting != 0 {

@@ -105,8 +105,12 @@ func (p *Planner) Vantage(h probe.VantageHealth, now probe.Instant) {
 	case h.Sick && !p.state.Lost:
 		p.state.Lost = true
 		detail := fmt.Sprintf("%d of %d references answer since %s", h.Answering, h.References, clock(h.Since))
-		if h.GatewayOK != nil {
-			detail += map[bool]string{true: "; the gateway does", false: "; nor does the gateway"}[*h.GatewayOK]
+		switch {
+		case h.GatewayOK == nil: // nobody asked it
+		case *h.GatewayOK:
+			detail += "; the gateway does"
+		default:
+			detail += "; nor does the gateway"
 		}
 		p.own(SubjectVantage, VantageLost, detail, now)
 	case h.OK && p.state.Lost:

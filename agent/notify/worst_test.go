@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -92,14 +91,7 @@ func TestWorstReceiver(t *testing.T) {
 		}}
 		s := openQueue(t)
 		d := deliver(t, s, Channel{Name: "hook", Sender: &webhook{"http://receiver/", []byte("key"), &http.Client{Transport: transport}}})
-		var want []string
-		for i := range 150 {
-			id := fmt.Sprint("t", i)
-			want = append(want, id)
-			commit(t, s, "space", Ended, id)
-			d.Wake()
-			pass(time.Minute)
-		}
+		want := oneAMinute(t, s, d, 150, nil)
 		pass(longestWait)
 		if !slices.Equal(got, want) {
 			t.Errorf("got %q", got)

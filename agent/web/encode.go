@@ -3,7 +3,6 @@ package web
 import (
 	"bufio"
 	"bytes"
-	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -45,7 +44,6 @@ func writeSeq[T any](to io.Writer, list iter.Seq2[*T, error]) error {
 // quick is what encodes itself without reflection: of it there may be very many.
 type quick interface {
 	appendJSON(b []byte) []byte
-	appendCSV(b []byte) []byte
 }
 
 func appendLine(b []byte, lead string, v any) ([]byte, error) {
@@ -81,44 +79,6 @@ func encode(v any) ([]byte, error) {
 		return nil, fmt.Errorf("encode answer: %w", err)
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
-}
-
-// column is one of a CSV table.
-type column[T any] struct {
-	name string
-	of   func(*T) string
-}
-
-// writeCSV writes RFC 4180 with a header line.
-func writeCSV[T any](to io.Writer, columns []column[T], list iter.Seq2[*T, error]) error {
-	w := bufio.NewWriterSize(to, bufferSize)
-	out := csv.NewWriter(w) // it takes w as its own buffer
-	row := make([]string, len(columns))
-	for i, c := range columns {
-		row[i] = c.name
-	}
-	if err := out.Write(row); err != nil {
-		return err
-	}
-	for v, err := range list {
-		if err != nil {
-			return err
-		}
-		if q, ok := any(v).(quick); ok {
-			if _, err := w.Write(q.appendCSV(w.AvailableBuffer())); err != nil {
-				return err
-			}
-			continue
-		}
-		for i, c := range columns {
-			row[i] = c.of(v)
-		}
-		if err := out.Write(row); err != nil {
-			return err
-		}
-	}
-	out.Flush()
-	return out.Error()
 }
 
 // list answers with a list in the format asked for.

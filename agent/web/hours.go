@@ -1,8 +1,6 @@
 package web
 
 import (
-	"strconv"
-
 	"brownout/probe"
 	"brownout/probe/outage"
 	"brownout/store"
@@ -56,15 +54,15 @@ func periodOf(block string, h *store.Hour, lasts int64) Period {
 }
 
 var periodColumns = append([]column[Period]{
-	{"block", func(p *Period) string { return p.Block }},
-	{"start", func(p *Period) string { return p.Start.String() }},
-	{"end", func(p *Period) string { return p.End.String() }},
-	{"rounds", func(p *Period) string { return strconv.Itoa(p.Rounds) }},
-	{"state", func(p *Period) string { return p.State.String() }},
-	{"response_rate", func(p *Period) string { return p.Rate.String() }},
-	{"lowest_rate", func(p *Period) string { return p.Lowest.String() }},
-	{"expected", func(p *Period) string { return p.Expected.String() }},
-	{"observed", func(p *Period) string { return p.Observed.String() }},
-	{"responsive", func(p *Period) string { return p.Responsive.String() }},
-	{"targets", func(p *Period) string { return strconv.Itoa(p.Targets) }},
+	text("block", func(p *Period) string { return p.Block }),
+	value("start", func(p *Period) probe.Instant { return p.Start }),
+	value("end", func(p *Period) probe.Instant { return p.End }),
+	count("rounds", func(p *Period) int { return p.Rounds }),
+	word("state", func(p *Period) outage.State { return p.State }),
+	value("response_rate", func(p *Period) outage.Decimal { return p.Rate }),
+	value("lowest_rate", func(p *Period) outage.Decimal { return p.Lowest }),
+	value("expected", func(p *Period) outage.Decimal { return p.Expected }),
+	value("observed", func(p *Period) outage.Decimal { return p.Observed }),
+	value("responsive", func(p *Period) outage.Decimal { return p.Responsive }),
+	count("targets", func(p *Period) int { return p.Targets }),
 }, rttColumns(func(p *Period) *[5]uint32 { return &p.RTT })...)

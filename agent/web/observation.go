@@ -109,25 +109,18 @@ func WriteObservationsCSV(w io.Writer, r *probe.Round) error {
 }
 
 var observationColumns = []column[Observation]{
-	{"round", func(o *Observation) string { return o.Round.String() }},
-	{"kind", func(o *Observation) string { return o.Kind.String() }},
-	{"vantage", func(o *Observation) string { return o.Vantage }},
-	{"vantage_ok", func(o *Observation) string { return fmt.Sprint(o.VantageOK) }},
-	{"address", func(o *Observation) string { return o.Address.String() }},
-	{"protocol", func(o *Observation) string { return o.Protocol.String() }},
-	{"sent_at", func(o *Observation) string { return optional(o.SentAt) }},
-	{"outcome", func(o *Observation) string { return o.Outcome.String() }},
-	{"rtt_us", func(o *Observation) string { return optional(o.RTT) }},
-	{"icmp_type", func(o *Observation) string { return optional(o.Type) }},
-	{"icmp_code", func(o *Observation) string { return optional(o.Code) }},
-	{"icmp_from", func(o *Observation) string { return optional(o.From) }},
-}
-
-func optional[T any](p *T) string {
-	if p == nil {
-		return ""
-	}
-	return fmt.Sprint(*p)
+	value("round", func(o *Observation) probe.Instant { return o.Round }),
+	word("kind", func(o *Observation) probe.Kind { return o.Kind }),
+	text("vantage", func(o *Observation) string { return o.Vantage }),
+	boolean("vantage_ok", func(o *Observation) bool { return o.VantageOK }),
+	maybe("address", func(o *Observation) *netip.Addr { return &o.Address }, netip.Addr.AppendTo),
+	word("protocol", func(o *Observation) probe.Protocol { return o.Protocol }),
+	maybe("sent_at", func(o *Observation) *probe.Instant { return o.SentAt }, probe.Instant.Append),
+	word("outcome", func(o *Observation) probe.Outcome { return o.Outcome }),
+	maybe("rtt_us", func(o *Observation) *uint32 { return o.RTT }, addUint),
+	maybe("icmp_type", func(o *Observation) *uint8 { return o.Type }, addUint),
+	maybe("icmp_code", func(o *Observation) *uint8 { return o.Code }, addUint),
+	maybe("icmp_from", func(o *Observation) *netip.Addr { return o.From }, netip.Addr.AppendTo),
 }
 
 // address answers with what became of the probes of one address, the newest round first.

@@ -1,10 +1,7 @@
 package web
 
 import (
-	"net/netip"
 	"strconv"
-	"strings"
-	"unicode"
 )
 
 // A year of an address is some 200,000 observations, and an export has thousands a round: they are encoded by hand. The
@@ -44,47 +41,4 @@ func (o *Observation) appendJSON(b []byte) []byte {
 		b = append(o.From.AppendTo(append(b, `,"icmp_from":"`...)), '"')
 	}
 	return append(b, '}')
-}
-
-func (o *Observation) appendCSV(b []byte) []byte {
-	b = append(o.Round.Append(b), ',')
-	b = append(append(b, o.Kind.String()...), ',')
-	b = append(appendText(b, o.Vantage), ',')
-	b = append(strconv.AppendBool(b, o.VantageOK), ',')
-	b = append(o.Address.AppendTo(b), ',')
-	b = append(append(b, o.Protocol.String()...), ',')
-	if o.SentAt != nil {
-		b = o.SentAt.Append(b)
-	}
-	b = append(append(append(b, ','), o.Outcome.String()...), ',')
-	if o.RTT != nil {
-		b = strconv.AppendUint(b, uint64(*o.RTT), 10)
-	}
-	b = appendSmall(append(b, ','), o.Type)
-	b = appendSmall(append(b, ','), o.Code)
-	return append(appendFrom(append(b, ','), o.From), '\n')
-}
-
-func appendSmall(b []byte, v *uint8) []byte {
-	if v == nil {
-		return b
-	}
-	return strconv.AppendUint(b, uint64(*v), 10)
-}
-
-func appendFrom(b []byte, from *netip.Addr) []byte {
-	if from == nil {
-		return b
-	}
-	return from.AppendTo(b)
-}
-
-// appendText is a field of CSV, quoted where encoding/csv would.
-func appendText(b []byte, s string) []byte {
-	if s != `\.` && !strings.ContainsAny(s, "\",\r\n") && strings.TrimLeftFunc(s, unicode.IsSpace) == s {
-		return append(b, s...)
-	}
-	b = append(b, '"')
-	b = append(b, strings.ReplaceAll(s, `"`, `""`)...)
-	return append(b, '"')
 }

@@ -75,48 +75,37 @@ func WriteOutagesCSV(w io.Writer, list []outage.Outage) error {
 }
 
 var outageColumns = []column[outage.Outage]{
-	{"id", func(o *outage.Outage) string { return o.ID }},
-	{"block", func(o *outage.Outage) string { return o.Block }},
-	{"part_of", func(o *outage.Outage) string {
-		if o.PartOf == nil {
-			return ""
-		}
-		return *o.PartOf
-	}},
-	{"kind", func(o *outage.Outage) string { return o.Kind.String() }},
-	{"status", func(o *outage.Outage) string { return string(o.Status) }},
-	{"start_earliest", func(o *outage.Outage) string { return o.Start.Earliest.String() }},
-	{"start_at", func(o *outage.Outage) string { return o.Start.At.String() }},
-	{"start_latest", func(o *outage.Outage) string { return o.Start.Latest.String() }},
-	{"end_earliest", func(o *outage.Outage) string {
-		return end(o, func(i *outage.Interval) probe.Instant { return i.Earliest })
-	}},
-	{"end_at", func(o *outage.Outage) string { return end(o, func(i *outage.Interval) probe.Instant { return i.At }) }},
-	{"end_latest", func(o *outage.Outage) string {
-		return end(o, func(i *outage.Interval) probe.Instant { return i.Latest })
-	}},
-	{"phases", func(o *outage.Outage) string { return fmt.Sprint(len(o.Phases)) }},
-	{"dark", func(o *outage.Outage) string { return words(o.Dark) }},
-	{"expected", func(o *outage.Outage) string { return o.Expected.String() }},
-	{"observed", func(o *outage.Outage) string { return fmt.Sprint(o.Observed) }},
-	{"response_rate", func(o *outage.Outage) string { return o.ResponseRate.String() }},
-	{"declared_at", func(o *outage.Outage) string { return o.DeclaredAt.String() }},
-	{"unstable_for_s", func(o *outage.Outage) string { return fmt.Sprint(int64(o.UnstableFor)) }},
-	{"conditions", func(o *outage.Outage) string { return words(o.Conditions) }},
-	{"loss", func(o *outage.Outage) string { return o.Loss.String() }},
-	{"gone", func(o *outage.Outage) string { return words(o.Gone) }},
-	{"protocols", func(o *outage.Outage) string { return words(o.Protocols) }},
-	{"smallest_drop", func(o *outage.Outage) string { return o.Power.SmallestDrop.String() }},
-	{"detect_total_s", func(o *outage.Outage) string { return fmt.Sprint(int64(o.Power.TotalAfter)) }},
-	{"detect_partial_s", func(o *outage.Outage) string { return fmt.Sprint(int64(o.Power.PartialAfter)) }},
-	{"revisions", revisions},
+	text("id", func(o *outage.Outage) string { return o.ID }),
+	text("block", func(o *outage.Outage) string { return o.Block }),
+	maybe("part_of", func(o *outage.Outage) *string { return o.PartOf }, func(id string, b []byte) []byte { return appendText(b, id) }),
+	word("kind", func(o *outage.Outage) outage.State { return o.Kind }),
+	text("status", func(o *outage.Outage) string { return string(o.Status) }),
+	value("start_earliest", func(o *outage.Outage) probe.Instant { return o.Start.Earliest }),
+	value("start_at", func(o *outage.Outage) probe.Instant { return o.Start.At }),
+	value("start_latest", func(o *outage.Outage) probe.Instant { return o.Start.Latest }),
+	ending("end_earliest", func(i *outage.Interval) probe.Instant { return i.Earliest }),
+	ending("end_at", func(i *outage.Interval) probe.Instant { return i.At }),
+	ending("end_latest", func(i *outage.Interval) probe.Instant { return i.Latest }),
+	count("phases", func(o *outage.Outage) int { return len(o.Phases) }),
+	text("dark", func(o *outage.Outage) string { return words(o.Dark) }),
+	value("expected", func(o *outage.Outage) outage.Decimal { return o.Expected }),
+	count("observed", func(o *outage.Outage) int { return o.Observed }),
+	value("response_rate", func(o *outage.Outage) outage.Decimal { return o.ResponseRate }),
+	value("declared_at", func(o *outage.Outage) probe.Instant { return o.DeclaredAt }),
+	count("unstable_for_s", func(o *outage.Outage) int { return int(o.UnstableFor) }),
+	text("conditions", func(o *outage.Outage) string { return words(o.Conditions) }),
+	value("loss", func(o *outage.Outage) outage.Decimal { return o.Loss }),
+	text("gone", func(o *outage.Outage) string { return words(o.Gone) }),
+	text("protocols", func(o *outage.Outage) string { return words(o.Protocols) }),
+	value("smallest_drop", func(o *outage.Outage) outage.Decimal { return o.Power.SmallestDrop }),
+	count("detect_total_s", func(o *outage.Outage) int { return int(o.Power.TotalAfter) }),
+	count("detect_partial_s", func(o *outage.Outage) int { return int(o.Power.PartialAfter) }),
+	text("revisions", revisions),
 }
 
-func end(o *outage.Outage, of func(*outage.Interval) probe.Instant) string {
-	if o.End == nil {
-		return ""
-	}
-	return of(o.End).String()
+// ending is a column of a time of the end, if it has ended.
+func ending(name string, of func(*outage.Interval) probe.Instant) column[outage.Outage] {
+	return maybe(name, func(o *outage.Outage) *outage.Interval { return o.End }, func(i outage.Interval, b []byte) []byte { return of(&i).Append(b) })
 }
 
 // revisions is what was found later and when, like "moved@2026-03-01T07:09:00.000Z".

@@ -132,21 +132,21 @@ func byPass(infos iter.Seq2[*RoundInfo, error]) iter.Seq2[*passRow, error] {
 }
 
 var roundColumns = []column[passRow]{
-	{"start", func(r *passRow) string { return r.round.Start.String() }},
-	{"end", func(r *passRow) string { return r.round.End.String() }},
-	{"kind", func(r *passRow) string { return r.round.Kind.String() }},
-	{"vantage", func(r *passRow) string { return r.round.Vantage }},
-	{"vantage_ok", func(r *passRow) string { return fmt.Sprint(r.round.VantageOK) }},
-	{"addresses", func(r *passRow) string { return fmt.Sprint(r.round.Addresses) }},
-	{"answering", func(r *passRow) string { return fmt.Sprint(r.round.Answering) }},
-	{"protocol", func(r *passRow) string { return r.pass.Protocol.String() }},
-	{"targets", func(r *passRow) string { return fmt.Sprint(r.pass.Targets) }},
-	{"reply", func(r *passRow) string { return fmt.Sprint(r.pass.Reply) }},
-	{"refused", func(r *passRow) string { return fmt.Sprint(r.pass.Refused) }},
-	{"late", func(r *passRow) string { return fmt.Sprint(r.pass.Late) }},
-	{"unreachable", func(r *passRow) string { return fmt.Sprint(r.pass.Unreachable) }},
-	{"timeout", func(r *passRow) string { return fmt.Sprint(r.pass.Timeout) }},
-	{"unsent", func(r *passRow) string { return fmt.Sprint(r.pass.Unsent) }},
+	value("start", func(r *passRow) probe.Instant { return r.round.Start }),
+	value("end", func(r *passRow) probe.Instant { return r.round.End }),
+	word("kind", func(r *passRow) probe.Kind { return r.round.Kind }),
+	text("vantage", func(r *passRow) string { return r.round.Vantage }),
+	boolean("vantage_ok", func(r *passRow) bool { return r.round.VantageOK }),
+	count("addresses", func(r *passRow) int { return r.round.Addresses }),
+	count("answering", func(r *passRow) int { return r.round.Answering }),
+	word("protocol", func(r *passRow) probe.Protocol { return r.pass.Protocol }),
+	count("targets", func(r *passRow) int { return r.pass.Targets }),
+	count("reply", func(r *passRow) int { return r.pass.Reply }),
+	count("refused", func(r *passRow) int { return r.pass.Refused }),
+	count("late", func(r *passRow) int { return r.pass.Late }),
+	count("unreachable", func(r *passRow) int { return r.pass.Unreachable }),
+	count("timeout", func(r *passRow) int { return r.pass.Timeout }),
+	count("unsent", func(r *passRow) int { return r.pass.Unsent }),
 }
 
 // round answers with one round as a line of the interchange format.

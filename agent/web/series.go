@@ -2,7 +2,6 @@ package web
 
 import (
 	"cmp"
-	"fmt"
 	"iter"
 	"slices"
 
@@ -358,19 +357,22 @@ func (s *Series) indices() []int {
 // seriesColumns are a series as a table: one point a row.
 func seriesColumns(s *Series) []column[int] {
 	cols := []column[int]{
-		{"time", func(i *int) string { return probe.Instant(s.Time[*i]).String() }},
-		{"rate", func(i *int) string { return optional(s.Rate[*i]) }},
-		{"lowest", func(i *int) string { return optional(s.Lowest[*i]) }},
-		{"expected", func(i *int) string { return optional(s.Expected[*i]) }},
-		{"observed", func(i *int) string { return optional(s.Observed[*i]) }},
-		{"responsive", func(i *int) string { return optional(s.Responsive[*i]) }},
+		value("time", func(i *int) probe.Instant { return probe.Instant(s.Time[*i]) }),
+		decimals("rate", s.Rate),
+		decimals("lowest", s.Lowest),
+		decimals("expected", s.Expected),
+		decimals("observed", s.Observed),
+		decimals("responsive", s.Responsive),
 	}
 	for k, values := range [][]*uint32{s.RTT.P10, s.RTT.P25, s.RTT.P50, s.RTT.P75, s.RTT.P90} {
-		cols = append(cols, column[int]{fmt.Sprintf("rtt_us_p%d", [...]int{10, 25, 50, 75, 90}[k]),
-			func(i *int) string { return optional(values[*i]) }})
+		cols = append(cols, maybe(rttNames[k], func(i *int) *uint32 { return values[*i] }, addUint))
 	}
 	for _, p := range s.Protocols {
-		cols = append(cols, column[int]{"answering_" + p.Protocol.String(), func(i *int) string { return optional(p.Answering[*i]) }})
+		cols = append(cols, decimals("answering_"+p.Protocol.String(), p.Answering))
 	}
 	return cols
+}
+
+func decimals(name string, values []*outage.Decimal) column[int] {
+	return maybe(name, func(i *int) *outage.Decimal { return values[*i] }, outage.Decimal.Append)
 }

@@ -49,11 +49,11 @@ func (h *handler) changes(a *answer) error {
 }
 
 var changeColumns = []column[outage.Change]{
-	{"block", func(c *outage.Change) string { return c.Block }},
-	{"state", func(c *outage.Change) string { return c.State.String() }},
-	{"since", func(c *outage.Change) string { return c.Since.String() }},
-	{"declared_at", func(c *outage.Change) string { return c.DeclaredAt.String() }},
-	{"reason", func(c *outage.Change) string { return c.Reason }},
+	text("block", func(c *outage.Change) string { return c.Block }),
+	word("state", func(c *outage.Change) outage.State { return c.State }),
+	value("since", func(c *outage.Change) probe.Instant { return c.Since }),
+	value("declared_at", func(c *outage.Change) probe.Instant { return c.DeclaredAt }),
+	text("reason", func(c *outage.Change) string { return c.Reason }),
 }
 
 // states answers with the contiguous states, as they stand corrected.
@@ -118,10 +118,10 @@ func WriteStatesCSV(w io.Writer, list []outage.Stretch) error {
 }
 
 var stateColumns = []column[outage.Stretch]{
-	{"block", func(s *outage.Stretch) string { return s.Block }},
-	{"state", func(s *outage.Stretch) string { return s.State.String() }},
-	{"start", func(s *outage.Stretch) string { return s.Start.String() }},
-	{"end", func(s *outage.Stretch) string { return s.End.String() }},
+	text("block", func(s *outage.Stretch) string { return s.Block }),
+	word("state", func(s *outage.Stretch) outage.State { return s.State }),
+	value("start", func(s *outage.Stretch) probe.Instant { return s.Start }),
+	value("end", func(s *outage.Stretch) probe.Instant { return s.End }),
 }
 
 func (h *handler) summaries(a *answer) error {
@@ -142,22 +142,24 @@ func (h *handler) summaries(a *answer) error {
 }
 
 var summaryColumns = append([]column[outage.Summary]{
-	{"block", func(s *outage.Summary) string { return s.Block }},
-	{"start", func(s *outage.Summary) string { return s.Start.String() }},
-	{"end", func(s *outage.Summary) string { return s.End.String() }},
-	{"kind", func(s *outage.Summary) string { return s.Kind.String() }},
-	{"state", func(s *outage.Summary) string { return s.State.String() }},
-	{"expected", func(s *outage.Summary) string { return s.Expected.String() }},
-	{"observed", func(s *outage.Summary) string { return fmt.Sprint(s.Observed) }},
-	{"responsive", func(s *outage.Summary) string { return fmt.Sprint(s.Responsive) }},
-	{"targets", func(s *outage.Summary) string { return fmt.Sprint(s.Targets) }},
+	text("block", func(s *outage.Summary) string { return s.Block }),
+	value("start", func(s *outage.Summary) probe.Instant { return s.Start }),
+	value("end", func(s *outage.Summary) probe.Instant { return s.End }),
+	word("kind", func(s *outage.Summary) probe.Kind { return s.Kind }),
+	word("state", func(s *outage.Summary) outage.State { return s.State }),
+	value("expected", func(s *outage.Summary) outage.Decimal { return s.Expected }),
+	count("observed", func(s *outage.Summary) int { return s.Observed }),
+	count("responsive", func(s *outage.Summary) int { return s.Responsive }),
+	count("targets", func(s *outage.Summary) int { return s.Targets }),
 }, rttColumns(func(s *outage.Summary) *[5]uint32 { return &s.RTT })...)
+
+var rttNames = [...]string{"rtt_us_p10", "rtt_us_p25", "rtt_us_p50", "rtt_us_p75", "rtt_us_p90"}
 
 // rttColumns are the percentiles of round-trip times.
 func rttColumns[T any](of func(*T) *[5]uint32) []column[T] {
 	var out []column[T]
-	for i, name := range []string{"rtt_us_p10", "rtt_us_p25", "rtt_us_p50", "rtt_us_p75", "rtt_us_p90"} {
-		out = append(out, column[T]{name, func(v *T) string { return fmt.Sprint(of(v)[i]) }})
+	for i, name := range rttNames {
+		out = append(out, count(name, func(v *T) int { return int(of(v)[i]) }))
 	}
 	return out
 }

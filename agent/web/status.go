@@ -1,8 +1,6 @@
 package web
 
 import (
-	"fmt"
-
 	"brownout/probe"
 	"brownout/probe/outage"
 	"brownout/store"
@@ -91,18 +89,18 @@ func (h *handler) blocks(a *answer) error {
 }
 
 var blockColumns = []column[outage.BlockStatus]{
-	{"block", func(b *outage.BlockStatus) string { return b.Block }},
-	{"state", func(b *outage.BlockStatus) string { return b.State.String() }},
-	{"since", func(b *outage.BlockStatus) string { return b.Since.String() }},
-	{"reason", func(b *outage.BlockStatus) string { return b.Reason }},
-	{"expected", func(b *outage.BlockStatus) string { return b.Expected.String() }},
-	{"observed", func(b *outage.BlockStatus) string { return fmt.Sprint(b.Observed) }},
-	{"response_rate", func(b *outage.BlockStatus) string { return b.ResponseRate.String() }},
-	{"usual", func(b *outage.BlockStatus) string { return fmt.Sprint(b.Usual) }},
-	{"responsive", func(b *outage.BlockStatus) string { return fmt.Sprint(b.Responsive) }},
-	{"targets", func(b *outage.BlockStatus) string { return fmt.Sprint(b.Targets) }},
-	{"conditions", func(b *outage.BlockStatus) string { return words(b.Conditions) }},
-	{"smallest_drop", func(b *outage.BlockStatus) string { return b.Power.SmallestDrop.String() }},
-	{"detect_total_s", func(b *outage.BlockStatus) string { return fmt.Sprint(int64(b.Power.TotalAfter)) }},
-	{"detect_partial_s", func(b *outage.BlockStatus) string { return fmt.Sprint(int64(b.Power.PartialAfter)) }},
+	text("block", func(b *outage.BlockStatus) string { return b.Block }),
+	word("state", func(b *outage.BlockStatus) outage.State { return b.State }),
+	value("since", func(b *outage.BlockStatus) probe.Instant { return b.Since }),
+	text("reason", func(b *outage.BlockStatus) string { return b.Reason }),
+	value("expected", func(b *outage.BlockStatus) outage.Decimal { return b.Expected }),
+	count("observed", func(b *outage.BlockStatus) int { return b.Observed }),
+	value("response_rate", func(b *outage.BlockStatus) outage.Decimal { return b.ResponseRate }),
+	count("usual", func(b *outage.BlockStatus) int { return b.Usual }),
+	count("responsive", func(b *outage.BlockStatus) int { return b.Responsive }),
+	count("targets", func(b *outage.BlockStatus) int { return b.Targets }),
+	text("conditions", func(b *outage.BlockStatus) string { return words(b.Conditions) }),
+	value("smallest_drop", func(b *outage.BlockStatus) outage.Decimal { return b.Power.SmallestDrop }),
+	count("detect_total_s", func(b *outage.BlockStatus) int { return int(b.Power.TotalAfter) }),
+	count("detect_partial_s", func(b *outage.BlockStatus) int { return int(b.Power.PartialAfter) }),
 }

@@ -225,16 +225,24 @@ func Ratio(num, den int64) Decimal {
 // Float is d for display and metrics.
 func (d Decimal) Float() float64 { return float64(d) / 10000 }
 
-func (d Decimal) String() string {
-	s := strconv.FormatFloat(d.Float(), 'f', -1, 64)
-	if d%10000 == 0 {
-		s += ".0"
+func (d Decimal) String() string { return string(d.Append(nil)) }
+
+// Append appends what String prints: at least one decimal and at most four.
+func (d Decimal) Append(b []byte) []byte {
+	if d < 0 {
+		b, d = append(b, '-'), -d
 	}
-	return s
+	b = append(strconv.AppendInt(b, int64(d/10000), 10), '.')
+	rest := d % 10000
+	b = append(b, '0'+byte(rest/1000))
+	for rest, place := rest%1000, Decimal(100); rest > 0; rest, place = rest%place, place/10 {
+		b = append(b, '0'+byte(rest/place))
+	}
+	return b
 }
 
 // MarshalJSON writes at least one and at most four decimals.
-func (d Decimal) MarshalJSON() ([]byte, error) { return []byte(d.String()), nil }
+func (d Decimal) MarshalJSON() ([]byte, error) { return d.Append(nil), nil }
 
 // UnmarshalJSON reads a number and rounds it to four decimals.
 func (d *Decimal) UnmarshalJSON(b []byte) error {

@@ -1,8 +1,10 @@
 package probe
 
 import (
+	"net/netip"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -77,4 +79,37 @@ func TestCurtailByPlan(t *testing.T) {
 	if n := len(r.Passes[0].Unsent); n < 6 || n > 10 {
 		t.Errorf("%d of 16 are lost", n)
 	}
+}
+
+// What waits for company to be sent is not known yet, though it was due before.
+func TestKnownIsBeforeWhatWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := openFake(t, SweeperConfig{}, func(Packet, int) ([]news, error) {
+			return []news{{5 * time.Millisecond, Arrival{Outcome: Reply}}}, nil
+		})
+		defer s.Close()
+		o := icmpOrder(t, 25*time.Second, "198.18.0.0/24")
+		o.Usual = func(netip.Addr, Protocol) bool { return false }
+		sweep := startSweep(t, s, o)
+		waited := 0
+		for range 100 {
+			time.Sleep(111 * time.Millisecond)
+			synctest.Wait()
+			known := sweep.Known()
+			r, _ := sweep.Round()
+			plan, now := r.Plan(), InstantOf(time.Now())
+			for _, target := range r.Passes[0].Unsent {
+				due := r.Start.Add(plan.Offset(0, int(target)).Milliseconds())
+				if due < known {
+					t.Errorf("%v is known, and what was due at %v was not sent", known, due)
+				}
+				if due < now {
+					waited++
+				}
+			}
+		}
+		if waited == 0 {
+			t.Error("nothing waited")
+		}
+	})
 }

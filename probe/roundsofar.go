@@ -60,9 +60,13 @@ func (w *Sweep) Known() Instant {
 	return w.known
 }
 
-// inFlight is when the oldest attempt that is not decided was sent, or may have been; the end of time where there is none.
+// inFlight is when the oldest attempt that is not decided was sent, or may have been, or may still be as if it were on plan;
+// the end of time where there is none.
 func (w *Sweep) inFlight() Instant {
 	oldest := Instant(math.MaxInt64)
+	if w.undecided > 0 && !w.recordsSilence() {
+		oldest = InstantOf(w.sweeper.cfg.Clock.Now().Add(-PlanTolerance))
+	}
 	for _, ref := range w.log[w.oldest:] {
 		if !w.settled(ref) {
 			oldest = min(oldest, InstantOf(w.origin).Add(int64(w.silentOffset(ref.service()))))

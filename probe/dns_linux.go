@@ -249,33 +249,21 @@ func (w *dnsWire) Forget(tickets []Ticket) {
 	}
 }
 
-// Queue is how full the fuller receive buffer is, and what both have dropped.
-func (w *dnsWire) Queue() (full float64, dropped uint64) {
+// Buffers is how those of both sockets are.
+func (w *dnsWire) Buffers() (b buffers) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for i := range w.sockets {
 		if w.sockets[i].fd >= 0 {
-			share, lost := receiveQueue(w.sockets[i].fd)
-			full, dropped = max(full, share), dropped+lost
+			b.add(w.sockets[i].fd)
 		}
 	}
-	return full, dropped
-}
-
-// Backlog reports whether the kernel still holds packets of ours.
-func (w *dnsWire) Backlog() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	held := false
-	for i := range w.sockets {
-		held = held || w.sockets[i].fd >= 0 && sendQueued(w.sockets[i].fd)
-	}
-	return held
+	return b
 }
 
 // Close releases the sockets and waits for the goroutine.
 func (w *dnsWire) Close() error {
-	_, dropped := w.Queue()
+	dropped := w.Buffers().dropped
 	w.mu.Lock()
 	if w.closed {
 		w.mu.Unlock()

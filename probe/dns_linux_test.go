@@ -381,13 +381,14 @@ func TestDNSQueue(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	full, dropped := receiveQueue(fd)
-	if full < 0.3 || dropped == 0 || dropped >= copies {
-		t.Errorf("the buffer is full to %.2f, and %d of %d were dropped", full, dropped, copies)
+	var got buffers
+	got.add(fd)
+	if got.full < 0.3 || got.dropped == 0 || got.dropped >= copies {
+		t.Errorf("%+v of %d packets", got, copies)
 	}
 	w := drive(t, openDNS, SweeperConfig{})
 	w.ask("198.18.0.1", DNS)
-	if full, dropped := w.wire.(queued).Queue(); full != 0 || dropped != 0 {
-		t.Errorf("the wire's buffer is full to %.2f, and %d were dropped", full, dropped)
+	if got := w.wire.(buffered).Buffers(); got.full != 0 || got.dropped != 0 {
+		t.Errorf("the wire's buffers: %+v", got)
 	}
 }

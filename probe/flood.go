@@ -193,9 +193,9 @@ func (f *flood) doubtful(sent time.Duration) bool {
 func (w *Sweep) allowFlood() (n int, wait time.Duration) {
 	full, dropped := 0.0, uint64(0)
 	for _, wire := range w.sweeper.wires {
-		if q, ok := wire.(queued); ok {
-			share, lost := q.Queue()
-			full, dropped = max(full, share), dropped+lost
+		if b, ok := wire.(buffered); ok {
+			all := b.Buffers()
+			full, dropped = max(full, all.full), dropped+all.dropped
 		}
 	}
 	w.mu.Lock()

@@ -69,7 +69,7 @@ type overflowing struct {
 	dropped uint64
 }
 
-func (w *overflowing) Queue() (float64, uint64) { return 0, w.dropped }
+func (w *overflowing) Buffers() buffers { return buffers{dropped: w.dropped} }
 
 // TestReceiveDropsAreAskedAgain: replies that our own full buffer lost are silence that is doubted.
 func TestReceiveDropsAreAskedAgain(t *testing.T) {

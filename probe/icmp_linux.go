@@ -68,30 +68,16 @@ func (w *icmpWire) Send(packets []Packet) {
 // Forget does nothing: the packets carry what is to be known of them.
 func (w *icmpWire) Forget([]Ticket) {}
 
-// Queue is how full the fuller receive buffer is, and what both have dropped.
-func (w *icmpWire) Queue() (full float64, dropped uint64) {
+// Buffers is how those of both sockets are.
+func (w *icmpWire) Buffers() (b buffers) {
 	w.mu.RLock()
 	defer w.mu.RUnlock()
 	for _, s := range []*icmpSocket{w.v4, w.v6} {
 		if s != nil {
-			share, lost := s.queue()
-			full, dropped = max(full, share), dropped+lost
+			_ = s.fd.Control(func(fd uintptr) { b.add(int(fd)) }) // closed: nothing is in use
 		}
 	}
-	return full, dropped
-}
-
-// Backlog reports whether the kernel still holds packets of ours.
-func (w *icmpWire) Backlog() bool {
-	w.mu.RLock()
-	defer w.mu.RUnlock()
-	held := false
-	for _, s := range []*icmpSocket{w.v4, w.v6} {
-		if s != nil {
-			_ = s.fd.Control(func(fd uintptr) { held = held || sendQueued(int(fd)) })
-		}
-	}
-	return held
+	return b
 }
 
 // Unreported is how many IPv6 packets the kernel has discarded without telling the socket that sent them.
@@ -102,8 +88,7 @@ func (w *icmpWire) Unreported() uint64 {
 }
 
 func (w *icmpWire) Close() error {
-	_, dropped := w.Queue()
-	w.cfg.tally.dropped(dropped)
+	w.cfg.tally.dropped(w.Buffers().dropped)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var errs []error

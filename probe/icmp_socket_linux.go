@@ -149,12 +149,6 @@ func (s *icmpSocket) prepare() {
 	s.errBuf, s.errOOB = make([]byte, largestMessage), make([]byte, 512)
 }
 
-// queue is the share of the receive buffer in use, and the packets that found none.
-func (s *icmpSocket) queue() (full float64, dropped uint64) {
-	_ = s.fd.Control(func(fd uintptr) { full, dropped = receiveQueue(int(fd)) }) // closed: nothing is in use
-	return full, dropped
-}
-
 // send sends packets of the socket's family, in batches.
 func (s *icmpSocket) send(packets []Packet) {
 	s.mu.Lock()

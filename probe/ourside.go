@@ -52,11 +52,20 @@ const (
 func (w *Sweep) watchOurSide() {
 	if w.sweeper.cfg.OpenWire == nil {
 		var err error
-		if w.ours.path, err = openPath(w.samples()); err != nil {
+		if w.ours.path, err = openPath(w.samples(), w.pathAge()); err != nil {
 			w.sweeper.cfg.Log.Warn("the host's interfaces cannot be watched", "err", err)
 		}
 	}
-	w.ours.dropped, w.ours.unreported = w.lost()
+	w.ours.dropped, w.ours.unreported, _ = w.lost()
+}
+
+// pathAge is how long what was found of our routes stands. Silence that is judged now is that of a probe that had a route when
+// it was sent, a timeout ago; at leisure, not to ask for each is a fifteenth of what the whole sweep costs.
+func (w *Sweep) pathAge() time.Duration {
+	if w.leisure() > 0 {
+		return time.Second
+	}
+	return 100 * time.Millisecond
 }
 
 // samples are a few of the targets, by which it can be told where the routes to all of them lead.
@@ -73,17 +82,19 @@ func (w *Sweep) samples() []netip.Addr {
 	return slices.Compact(samples)
 }
 
-// lost is how many packets each wire's receive buffer has had no room for, and how many failed to be sent without a word.
-func (w *Sweep) lost() (dropped, unreported [kindDNS + 1]uint64) {
+// lost is how many packets each wire's receive buffer has had no room for, how many failed to be sent without a word, and
+// whether any that were sent are still here.
+func (w *Sweep) lost() (dropped, unreported [kindDNS + 1]uint64, held [kindDNS + 1]bool) {
 	for kind, wire := range w.sweeper.wires {
-		if q, ok := wire.(queued); ok {
-			_, dropped[kind] = q.Queue()
+		if b, ok := wire.(buffered); ok {
+			all := b.Buffers()
+			dropped[kind], held[kind] = all.dropped, all.held
 		}
 		if u, ok := wire.(unreporting); ok {
 			unreported[kind] = u.Unreported()
 		}
 	}
-	return dropped, unreported
+	return dropped, unreported, held
 }
 
 // look notes what has befallen us since the last look. It comes before silence is judged, which is when it is needed.
@@ -95,17 +106,15 @@ func (w *Sweep) look(needed bool) {
 	if now-w.ours.looked < every {
 		return
 	}
-	dropped, unreported := w.lost()
+	dropped, unreported, held := w.lost()
 	down := w.ours.path.look()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	o := &w.ours
-	for kind, wire := range w.sweeper.wires {
-		if b, ok := wire.(backlogged); ok && !b.Backlog() {
+	for kind := range dropped {
+		if !held[kind] {
 			o.sentBy[kind] = now
 		}
-	}
-	for kind := range dropped {
 		if dropped[kind] > o.dropped[kind] {
 			o.add(trouble{stretch{o.looked, now}, protocolKind(kind), errOverflow})
 		}
@@ -145,7 +154,7 @@ func (w *Sweep) fault(ref attemptRef) error {
 		}
 	}
 	// A queue that was never empty meanwhile may hold it still.
-	if _, ok := w.sweeper.wires[kind].(backlogged); ok && w.sentOf(ref) > w.ours.sentBy[kind] {
+	if w.sentOf(ref) > w.ours.sentBy[kind] {
 		return errKept
 	}
 	target, sent := w.target(ref.service()), w.sentOf(ref)

@@ -17,7 +17,8 @@ import (
 // rtnetlink(7) tells of them. A nil path knows nothing.
 type path struct {
 	samples []netip.Addr
-	news    int // socket on which the kernel tells of interfaces
+	age     time.Duration // how long what cutOff found stands: of a million silent addresses not each is asked for
+	news    int           // socket on which the kernel tells of interfaces
 	buf     []byte
 	links   map[int32]bool // that the routes to the samples lead through; whether each runs
 
@@ -35,9 +36,6 @@ type cut struct {
 	off bool
 }
 
-// cutAge is how long what was found stands: of a million silent addresses not each is asked for.
-const cutAge = 100 * time.Millisecond
-
 // hop is where a route leads.
 type hop struct {
 	link   int32
@@ -49,7 +47,7 @@ type hop struct {
 const netlinkBuffer = 32 << 10
 
 // openPath watches the way to the samples.
-func openPath(samples []netip.Addr) (*path, error) {
+func openPath(samples []netip.Addr, age time.Duration) (*path, error) {
 	news, err := netlinkSocket(unix.RTMGRP_LINK)
 	if err != nil {
 		return nil, err
@@ -59,7 +57,7 @@ func openPath(samples []netip.Addr) (*path, error) {
 		_ = unix.Close(news)
 		return nil, err
 	}
-	p := &path{samples: samples, news: news, buf: make([]byte, netlinkBuffer), ask: ask, answ: make([]byte, netlinkBuffer), cuts: map[netip.Prefix]cut{}, routers: map[hop]cut{}}
+	p := &path{samples: samples, age: age, news: news, buf: make([]byte, netlinkBuffer), ask: ask, answ: make([]byte, netlinkBuffer), cuts: map[netip.Prefix]cut{}, routers: map[hop]cut{}}
 	p.follow()
 	return p, nil
 }
@@ -173,21 +171,21 @@ func (p *path) cutOff(target netip.Addr) bool {
 	if p == nil {
 		return false
 	}
-	return isCut(p.cuts, groupOf(target), func() bool {
+	return isCut(p.cuts, groupOf(target), p.age, func() bool {
 		h, err := p.hop(target)
 		if err != nil {
 			return errors.Is(err, unix.ENETUNREACH) || errors.Is(err, unix.EHOSTUNREACH)
 		}
-		return h.router.IsValid() && isCut(p.routers, h, func() bool {
+		return h.router.IsValid() && isCut(p.routers, h, p.age, func() bool {
 			return p.neighbour(h.link, h.router)&(unix.NUD_INCOMPLETE|unix.NUD_FAILED) != 0
 		})
 	})
 }
 
-// isCut asks, unless it was found a moment ago that it is not so.
-func isCut[K comparable](found map[K]cut, key K, ask func() bool) bool {
+// isCut asks, unless it was found so short a time ago that it is not so.
+func isCut[K comparable](found map[K]cut, key K, age time.Duration, ask func() bool) bool {
 	now := time.Now()
-	if c, ok := found[key]; ok && !c.off && now.Sub(c.at) < cutAge {
+	if c, ok := found[key]; ok && !c.off && now.Sub(c.at) < age {
 		return false
 	}
 	off := ask()

@@ -15,7 +15,7 @@ func TestPath(t *testing.T) {
 		"ip route add 198.18.0.0/24 via 198.19.0.2", "ip route add unreachable 198.18.1.0/24"} {
 		command(t, line)
 	}
-	p, err := openPath([]netip.Addr{netip.MustParseAddr("198.18.0.1")})
+	p, err := openPath([]netip.Addr{netip.MustParseAddr("198.18.0.1")}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ package probe
 import (
 	"errors"
 	"net/netip"
+	"time"
 )
 
 // path knows nothing of this system's interfaces and routes.
@@ -15,7 +16,7 @@ type hop struct {
 	router netip.Addr
 }
 
-func openPath([]netip.Addr) (*path, error) { return nil, nil }
+func openPath([]netip.Addr, time.Duration) (*path, error) { return nil, nil }
 
 func (*path) close()                      {}
 func (*path) look() bool                  { return false }

@@ -15,22 +15,16 @@ func enlargeReceiveBuffer(fd, size int) (forced bool, err error) {
 	return false, unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, size)
 }
 
-// receiveQueue reads the share of a socket's receive buffer in use, and how many packets found it full.
-func receiveQueue(fd int) (full float64, dropped uint64) {
-	mem := memInfo(fd)
-	if mem[unix.SK_MEMINFO_RCVBUF] == 0 {
-		return 0, 0
-	}
-	return float64(mem[unix.SK_MEMINFO_RMEM_ALLOC]) / float64(mem[unix.SK_MEMINFO_RCVBUF]), uint64(mem[unix.SK_MEMINFO_DROPS])
-}
-
-// sendQueued reports whether packets of a socket have not left this host yet.
-func sendQueued(fd int) bool { return memInfo(fd)[unix.SK_MEMINFO_WMEM_ALLOC] > 0 }
-
-// memInfo is a socket's SO_MEMINFO; all zero where it cannot be read.
-func memInfo(fd int) (mem [unix.SK_MEMINFO_VARS]uint32) {
+// add reads those of a socket, from SO_MEMINFO. Where that cannot be read, as of a closed one, there is nothing to add.
+func (b *buffers) add(fd int) {
+	var mem [unix.SK_MEMINFO_VARS]uint32
 	size := uint32(unsafe.Sizeof(mem))
 	_, _, _ = unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_MEMINFO,
 		uintptr(unsafe.Pointer(&mem)), uintptr(unsafe.Pointer(&size)), 0)
-	return mem
+	if mem[unix.SK_MEMINFO_RCVBUF] == 0 {
+		return
+	}
+	b.full = max(b.full, float64(mem[unix.SK_MEMINFO_RMEM_ALLOC])/float64(mem[unix.SK_MEMINFO_RCVBUF]))
+	b.dropped += uint64(mem[unix.SK_MEMINFO_DROPS])
+	b.held = b.held || mem[unix.SK_MEMINFO_WMEM_ALLOC] > 0
 }

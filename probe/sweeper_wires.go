@@ -15,16 +15,16 @@ type roomy interface {
 	Room() int
 }
 
-// queued is a Wire whose receive queue can overflow.
-type queued interface {
-	// Queue is the share, 0 to 1, of the receive buffer that is full, and the packets dropped so far because it was.
-	Queue() (full float64, dropped uint64)
+// buffered is a Wire whose packets wait in buffers of this host.
+type buffered interface {
+	Buffers() buffers
 }
 
-// backlogged is a Wire whose packets may wait in this host after Send took them.
-type backlogged interface {
-	// Backlog reports whether any does.
-	Backlog() bool
+// buffers is how a wire's buffers are.
+type buffers struct {
+	full    float64 // the share, 0 to 1, of the receive buffer that is in use; of two, the fuller one
+	dropped uint64  // packets that have found it full
+	held    bool    // whether packets that Send took have not left this host yet
 }
 
 // unreporting is a Wire some of whose sends fail without a word.

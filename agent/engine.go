@@ -79,9 +79,10 @@ const (
 	commitEvery  = 60_000        // milliseconds on the clock
 	longestRound = 25 * 3600_000 // milliseconds: rounds that began earlier than this are over
 	confirmSpan  = 5 * time.Second
-	lookEvery    = time.Second
+	lookEvery    = 2 * time.Second // or when something is due; each look takes in all of the round so far
 	lookScaled   = 10 * time.Millisecond
-	leapLimit    = time.Second // what the wall clock may gain or lose on time from one look to the next
+	lookAgain    = 100 * time.Millisecond // where something is due already
+	leapLimit    = time.Second            // what the wall clock may gain or lose on time from one look to the next
 )
 
 // run resumes from the store and goes on until ctx ends; then it stores how far it got. After a failure it does so at
@@ -92,22 +93,32 @@ func (e *engine) run(ctx context.Context) error {
 	if err := e.resume(ctx); err != nil {
 		return err
 	}
-	every := lookEvery
-	if e.Clock.Scale() > 1 {
-		every = lookScaled
-	}
-	tick := time.NewTicker(every)
-	defer tick.Stop()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
 	for ctx.Err() == nil {
 		if err := e.look(ctx); err != nil {
 			return errors.Join(err, e.stop())
 		}
+		timer.Reset(e.untilLook())
 		select {
 		case <-ctx.Done():
-		case <-tick.C:
+		case <-timer.C:
 		}
 	}
 	return e.stop()
+}
+
+// untilLook is how long, in real time, the next look may wait.
+func (e *engine) untilLook() time.Duration {
+	if e.Clock.Scale() > 1 {
+		return lookScaled
+	}
+	now := e.Clock.Now()
+	due := e.schedule.Next(probe.InstantOf(now)).Time().Sub(now)
+	if due <= 0 { // a confirmation; or the clock was set back, and is waited for
+		due = lookAgain
+	}
+	return min(due, lookEvery)
 }
 
 // resume takes up the baseline, the open outages and the rounds that were not wholly judged.

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -142,4 +143,29 @@ func spaceOf(t *testing.T, s *store.Store) outage.BlockStatus {
 		t.Fatal(err)
 	}
 	return learned.Detector.Blocks()[0]
+}
+
+// TestRoundsBeginWhenDue: a round that is no multiple of the time between two looks begins when it is due all the same.
+func TestRoundsBeginWhenDue(t *testing.T) {
+	s := simulated{name: "due", hours: 1}
+	scenario := s.scenario(t, 1)
+	scenario.Demo.Round = 1370 * time.Millisecond
+	synctest.Test(t, func(t *testing.T) {
+		e, closeAll := simulatedEngine(t, scenario, filepath.Join(t.TempDir(), "engine.db"))
+		defer closeAll()
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		began := 0
+		e.Began = func(late time.Duration) {
+			if began++; began == 50 {
+				cancel()
+			}
+			if late > 0 {
+				t.Errorf("round %d began %v late", began, late)
+			}
+		}
+		if err := e.run(ctx); err != nil {
+			t.Fatal(err)
+		}
+	})
 }

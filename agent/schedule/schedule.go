@@ -46,6 +46,17 @@ func (s *Schedule) Due(now probe.Instant) Due {
 	return due
 }
 
+// Next is when something is due next, as far as is known by now; what was asked for is due at once.
+func (s *Schedule) Next(now probe.Instant) probe.Instant {
+	switch {
+	case s.asked:
+		return now
+	case s.Core > 0 && s.nextCore != 0:
+		return min(s.next, s.nextCore)
+	}
+	return s.next
+}
+
 // following is the moment every milliseconds after one that was due, or after now where that would be past.
 func following(due, now probe.Instant, every int64) probe.Instant {
 	if next := due.Add(every); next > now {

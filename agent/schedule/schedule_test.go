@@ -51,3 +51,20 @@ func TestHold(t *testing.T) {
 		t.Error("a held round begins at another moment")
 	}
 }
+
+func TestNext(t *testing.T) {
+	s := Schedule{Round: 660_000, Core: 60_000}
+	const start = probe.Instant(1_419_264_000_000)
+	s.Due(start)
+	if next := s.Next(start + 1); next != start+60_000 {
+		t.Errorf("after the start: %v", next-start)
+	}
+	s.Due(start + 640_000)
+	if next := s.Next(start + 640_001); next != start+660_000 {
+		t.Errorf("with a core pass after the next round: %v", next-start)
+	}
+	s.Ask()
+	if next := s.Next(start + 640_002); next != start+640_002 {
+		t.Errorf("with a confirmation asked for: %v", next-start)
+	}
+}

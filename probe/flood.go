@@ -192,11 +192,8 @@ func (f *flood) doubtful(sent time.Duration) bool {
 // allowFlood says how many packets an unpaced sweep may send now, or how long to wait.
 func (w *Sweep) allowFlood() (n int, wait time.Duration) {
 	full, dropped := 0.0, uint64(0)
-	for _, wire := range w.sweeper.wires {
-		if b, ok := wire.(buffered); ok {
-			all := b.Buffers()
-			full, dropped = max(full, all.full), dropped+all.dropped
-		}
+	for _, b := range w.buffers() {
+		full, dropped = max(full, b.full), dropped+b.dropped
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -82,14 +82,23 @@ func (w *Sweep) samples() []netip.Addr {
 	return slices.Compact(samples)
 }
 
+// buffers is how the buffers of each wire are that has some.
+func (w *Sweep) buffers() (all [kindDNS + 1]buffers) {
+	for kind, wire := range w.sweeper.wires {
+		if b, ok := wire.(buffered); ok {
+			all[kind] = b.Buffers()
+		}
+	}
+	return all
+}
+
 // lost is how many packets each wire's receive buffer has had no room for, how many failed to be sent without a word, and
 // whether any that were sent are still here.
 func (w *Sweep) lost() (dropped, unreported [kindDNS + 1]uint64, held [kindDNS + 1]bool) {
+	for kind, b := range w.buffers() {
+		dropped[kind], held[kind] = b.dropped, b.held
+	}
 	for kind, wire := range w.sweeper.wires {
-		if b, ok := wire.(buffered); ok {
-			all := b.Buffers()
-			dropped[kind], held[kind] = all.dropped, all.held
-		}
 		if u, ok := wire.(unreporting); ok {
 			unreported[kind] = u.Unreported()
 		}

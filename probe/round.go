@@ -161,18 +161,29 @@ func (r *Round) Whole() bool {
 // Beyond reports whether an answer came to what was sent after the round's end, as it was curtailed.
 func (r *Round) Beyond(a *Answer) bool { return int64(a.Offset) > int64(r.End-r.Start) }
 
-// Last is the last moment at which something of the round is seen.
-func (r *Round) Last() Instant {
-	last := r.End.Add(r.TimeoutMS())
+// Seen is when all of the round has been seen but for late replies, and when the last of it is.
+func (r *Round) Seen() (timely, last Instant) {
+	timely = r.End.Add(r.TimeoutMS())
 	for i := range r.Passes {
 		for k := range r.Passes[i].Answers {
-			if a := &r.Passes[i].Answers[k]; a.Outcome == Late || r.Beyond(a) {
-				last = max(last, r.Start.Add(int64(max(a.Offset, 0))+r.RTTMS(a)))
+			a := &r.Passes[i].Answers[k]
+			if a.Outcome != Late && !r.Beyond(a) {
+				continue
+			}
+			at := r.Start.Add(int64(max(a.Offset, 0)) + r.RTTMS(a))
+			if last = max(last, at); a.Outcome != Late {
+				timely = max(timely, at)
 			}
 		}
 	}
 	for _, w := range r.VantageBad {
 		last = max(last, r.Start.Add(w.To))
 	}
+	return timely, max(timely, last)
+}
+
+// Last is the last moment at which something of the round is seen.
+func (r *Round) Last() Instant {
+	_, last := r.Seen()
 	return last
 }

@@ -73,22 +73,10 @@ func (d *Detector) expand(r *probe.Round) *line {
 		d.expandAnswers(l, i, plan)
 		d.expandSilence(l, i, plan)
 	}
-	l.events = append(l.events, event{Seen: endSeen(r), rank: ends})
+	end, _ := r.Seen() // a late reply has nothing to wait for
+	l.events = append(l.events, event{Seen: end, rank: ends})
 	slices.SortFunc(l.events, func(a, b event) int { return l.compare(&a, &b, l) })
 	return l
-}
-
-// endSeen is when all of a round has been seen, but for late replies.
-func endSeen(r *probe.Round) probe.Instant {
-	seen := r.End.Add(r.TimeoutMS())
-	for i := range r.Passes {
-		for k := range r.Passes[i].Answers {
-			if a := &r.Passes[i].Answers[k]; a.Outcome != probe.Late && r.Beyond(a) {
-				seen = max(seen, r.Start.Add(int64(a.Offset)+r.RTTMS(a)))
-			}
-		}
-	}
-	return seen
 }
 
 // expectedEvents is how many events a round has, about.

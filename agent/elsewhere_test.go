@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"brownout/agent/testkit"
 	"brownout/probe"
 	"brownout/probe/lab"
 	"brownout/probe/outage"
@@ -17,13 +18,7 @@ import (
 // elsewhere builds the binary for arm64, and returns what runs it under emulation.
 func elsewhere(t *testing.T) func(args ...string) *exec.Cmd {
 	t.Helper()
-	emulator, err := exec.LookPath("qemu-aarch64")
-	if err != nil {
-		emulator, err = exec.LookPath("qemu-aarch64-static")
-	}
-	if err != nil {
-		missing(t, "there is no qemu-aarch64")
-	}
+	emulator := testkit.Program(t, "qemu-aarch64", "qemu-aarch64-static")
 	binary := filepath.Join(t.TempDir(), "brownout")
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./brownout")
 	build.Env = append(os.Environ(), "GOOS=linux", "GOARCH=arm64", "CGO_ENABLED=0")

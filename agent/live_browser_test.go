@@ -2,13 +2,12 @@ package agent
 
 import (
 	"context"
-	"os/exec"
-	"slices"
 	"testing"
 	"time"
 
 	"github.com/chromedp/chromedp"
 
+	"brownout/agent/testkit"
 	"brownout/probe/lab"
 )
 
@@ -39,7 +38,7 @@ func TestPageFollowsAnAgent(t *testing.T) {
 	const minute = 60_000
 	scenario.Demo.Round = 5 * time.Minute // half a second, on that clock
 	scenario.Timeline = []lab.Phase{{From: scenario.Start.Add(90 * minute), To: scenario.Start.Add(130 * minute), State: lab.Total}}
-	tab := openBrowser(t)
+	tab := testkit.Browser(t, time.Minute)
 	e, live, server := agentIn(t, scenario)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -69,27 +68,4 @@ func TestPageFollowsAnAgent(t *testing.T) {
 	stop()
 	stop = func() {}
 	until(`document.getElementById("lost")?.textContent.includes("cannot be heard")`)
-}
-
-// openBrowser opens a tab, until the test ends or a minute is over.
-func openBrowser(t *testing.T) context.Context {
-	t.Helper()
-	program, err := exec.LookPath("chromium")
-	if err != nil {
-		missing(t, "chromium is not installed")
-	}
-	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(program), chromedp.NoSandbox, chromedp.DisableGPU)
-	for _, name := range []string{"disable-quic", "disable-background-networking", "disable-component-update", "disable-sync", "disable-dev-shm-usage"} {
-		options = append(options, chromedp.Flag(name, true))
-	}
-	ctx, stop := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(stop)
-	tab, closeTab := chromedp.NewContext(ctx)
-	t.Cleanup(closeTab)
-	if err := chromedp.Do(tab); err != nil { // starts it
-		t.Fatalf("start the browser: %v", err)
-	}
-	limited, cancel := context.WithTimeout(tab, time.Minute)
-	t.Cleanup(cancel)
-	return limited
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/parquet-go/parquet-go"
+
+	"brownout/agent/testkit"
 )
 
 // runOK runs a command in process and gives what it printed.
@@ -103,10 +105,7 @@ const { DuckDBInstance } = require("@duckdb/node-api");
 // duckdb installs DuckDB's package in a folder.
 func duckdb(t *testing.T, dir string) {
 	t.Helper()
-	npm, err := exec.LookPath("npm")
-	if err != nil {
-		missing(t, "there is no npm, by which to install DuckDB")
-	}
+	npm := testkit.Program(t, "npm")
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	if err := exec.CommandContext(ctx, npm, "ping", "--fetch-retries=0", "--fetch-timeout=10000").Run(); err != nil {
@@ -116,15 +115,6 @@ func duckdb(t *testing.T, dir string) {
 	if out, err := c.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %v: %s", c, err, out)
 	}
-}
-
-// missing skips a test that lacks a program, but fails it on CI.
-func missing(t *testing.T, what string) {
-	t.Helper()
-	if os.Getenv("CI") != "" {
-		t.Fatal(what)
-	}
-	t.Skip(what)
 }
 
 // DuckDB reads the Parquet files with the right types, and sees in them what it sees in the CSV.

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"brownout/agent/testkit"
 	"brownout/probe"
 	"brownout/probe/outage"
 )
@@ -92,13 +93,7 @@ func groupIn(t *testing.T, r *http.Request) string {
 // startAlertmanager runs it until the test ends, and returns its URL.
 func startAlertmanager(t *testing.T, hook string) string {
 	t.Helper()
-	const program = "prometheus-alertmanager"
-	if _, err := exec.LookPath(program); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal(err)
-		}
-		t.Skip("Debian's Alertmanager is not here: " + err.Error())
-	}
+	program := testkit.Program(t, "prometheus-alertmanager")
 	dir := t.TempDir()
 	config := filepath.Join(dir, "alertmanager.yml")
 	text := fmt.Sprintf(`

@@ -27,6 +27,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
+	"brownout/agent/testkit"
 	"brownout/agent/web"
 	"brownout/probe"
 	"brownout/probe/outage"
@@ -53,7 +54,6 @@ type site struct {
 // openSite serves the world, or a demo's, as a running agent does where live.
 func openSite(t testing.TB, live bool) *site {
 	t.Helper()
-	program := needs(t, "chromium")
 	s, now := someStore(t)
 	v := &site{now: now, feed: &web.Feed{}, dir: *shots}
 	if v.dir == "" {
@@ -73,7 +73,7 @@ func openSite(t testing.TB, live bool) *site {
 	t.Cleanup(server.Close)
 	t.Cleanup(v.feed.Close)
 	v.url = server.URL
-	v.startBrowser(t, program)
+	v.openTab(t)
 	return v
 }
 
@@ -98,24 +98,10 @@ func someStore(t testing.TB) (*store.Store, probe.Instant) {
 	return nil, 0
 }
 
-func (v *site) startBrowser(t testing.TB, program string) {
+func (v *site) openTab(t testing.TB) {
 	t.Helper()
-	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(program), chromedp.NoSandbox, chromedp.DisableGPU)
-	for _, name := range []string{"disable-quic", "disable-background-networking", "disable-component-update", "disable-sync", "disable-dev-shm-usage"} {
-		options = append(options, chromedp.Flag(name, true))
-	}
-	ctx, stop := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(stop)
-	tab, closeTab := chromedp.NewContext(ctx)
-	t.Cleanup(closeTab)
-	v.tab = tab
-	if err := chromedp.Do(tab); err != nil { // starts it
-		t.Fatalf("start the browser: %v", err)
-	}
-	limited, cancel := context.WithTimeout(tab, 3*time.Minute)
-	t.Cleanup(cancel)
-	v.tab = limited
-	if _, err := chromedp.Call(limited, network.Enable, network.EnableParams{}); err != nil {
+	v.tab = testkit.Browser(t, 3*time.Minute)
+	if _, err := chromedp.Call(v.tab, network.Enable, network.EnableParams{}); err != nil {
 		t.Fatal(err)
 	}
 	v.watch()

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"brownout/agent/testkit"
 	"brownout/agent/web"
 	"brownout/probe"
 	"brownout/probe/outage"
@@ -21,18 +22,6 @@ import (
 )
 
 // needs skips a test where a program is missing; CI installs it.
-func needs(t testing.TB, program string) string {
-	t.Helper()
-	path, err := exec.LookPath(program)
-	if err != nil && os.Getenv("CI") == "" {
-		t.Skipf("%s is not installed", program)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
 // measured is a handler with the metrics of an agent that measured what a store holds.
 func measured(t *testing.T, s *store.Store) http.Handler {
 	t.Helper()
@@ -70,7 +59,7 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("there is no %s in\n%s", want, text)
 		}
 	}
-	c := exec.Command(needs(t, "promtool"), "check", "metrics")
+	c := exec.Command(testkit.Program(t, "promtool"), "check", "metrics")
 	c.Stdin = strings.NewReader(text)
 	if out, err := c.CombinedOutput(); err != nil || len(out) > 0 {
 		t.Errorf("promtool check metrics: %v\n%s", err, out)
@@ -79,7 +68,7 @@ func TestMetrics(t *testing.T) {
 
 // TestAlertRules runs the rules' own tests.
 func TestAlertRules(t *testing.T) {
-	c := exec.Command(needs(t, "promtool"), "test", "rules", "../deploy/prometheus-rules_test.yml")
+	c := exec.Command(testkit.Program(t, "promtool"), "test", "rules", "../deploy/prometheus-rules_test.yml")
 	if out, err := c.CombinedOutput(); err != nil {
 		t.Errorf("%v: %v\n%s", c, err, out)
 	}
@@ -103,7 +92,7 @@ type prometheus struct{ url string }
 
 func startPrometheus(t *testing.T, target *httptest.Server) *prometheus {
 	t.Helper()
-	program := needs(t, "prometheus")
+	program := testkit.Program(t, "prometheus")
 	t.Cleanup(target.Close)
 	dir := t.TempDir()
 	rules, err := filepath.Abs("../deploy/prometheus-rules.yml")

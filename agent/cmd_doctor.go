@@ -77,6 +77,7 @@ func (a *app) examine(ctx context.Context, f *configFlags, unpaced bool) *report
 	d.configuration(err)
 	d.pace()
 	d.icmp(ctx)
+	d.stamps()
 	d.receiveBuffer()
 	d.descriptors()
 	d.ports()

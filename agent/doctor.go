@@ -144,6 +144,19 @@ func (d *doctor) clock() {
 	}
 }
 
+// stamps checks that the kernel notes when a reply came, which is not when this program gets to read it.
+func (d *doctor) stamps() {
+	stamps, known := stampsArrivals()
+	switch {
+	case !known:
+		d.say("arrival times", verdictNone, "whether the kernel notes them is not visible here", "")
+	case !stamps:
+		d.say("arrival times", verdictWarn, "the kernel does not note when a reply came: RTTs are too long by the time until it is read", "run it on Linux itself, not under an emulator: verdicts are the same, RTTs are exact there")
+	default:
+		d.say("arrival times", verdictOK, "noted by the kernel", "")
+	}
+}
+
 // builtAt is the time of the commit that this program was made of, or the zero time.
 func builtAt() time.Time {
 	info, ok := debug.ReadBuildInfo()

@@ -98,6 +98,7 @@ func TestDoctorLimits(t *testing.T) {
 		{"a forced buffer", "198.18.0.0/16", 0, nil, nil, (*doctor).receiveBuffer, verdictOK, "unpaced sweep may have under way 8192", ""},
 		{"more replies than any buffer holds", "198.18.0.0/15", time.Second, nil, func(t *testing.T) { permitPing(t); dropPrivileges(t) }, (*doctor).receiveBuffer, verdictWarn, "0.5 s of this pace bring 65536", "probe.round to 4s or more"},
 		{"no ICMP socket", "198.18.0.0/22", 0, nil, func(t *testing.T) { sysctl(t, "net/ipv4/ping_group_range", "1 0"); dropPrivileges(t) }, (*doctor).receiveBuffer, verdictNone, "no ICMP socket", ""},
+		{"a kernel that stamps", "198.18.0.0/22", 0, nil, nil, (*doctor).stamps, verdictOK, "noted by the kernel", ""},
 		{"many files", "198.18.0.0/22", 11 * time.Minute, nil, func(t *testing.T) { openFiles(t, 4096) }, (*doctor).descriptors, verdictOK, "4096 open files are allowed", ""},
 		{"few files", "198.18.0.0/16", 0, nil, func(t *testing.T) { openFiles(t, 512) }, (*doctor).descriptors, verdictWarn, "448 TCP attempts go at once, so that 65536 take 7m21s", "ulimit -n"},
 		{"few files, slowly", "198.18.0.0/16", 24 * time.Hour, nil, func(t *testing.T) { openFiles(t, 512) }, (*doctor).descriptors, verdictOK, "", ""},

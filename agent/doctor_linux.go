@@ -27,6 +27,16 @@ func clockSynchronised() (synchronised, known bool) {
 	return state != unix.TIME_ERROR && t.Status&unix.STA_UNSYNC == 0, true
 }
 
+// stampsArrivals asks the kernel whether it notes when a packet came: SO_TIMESTAMPNS of socket(7).
+func stampsArrivals() (stamps, known bool) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return false, false
+	}
+	defer unix.Close(fd)
+	return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1) == nil, true
+}
+
 // routeQueue is the device that leads to an address, and how many packets its transmit queue holds.
 func routeQueue(a netip.Addr) (device string, length int, err error) {
 	routes, err := netlink.RouteGet(a.AsSlice())

@@ -15,6 +15,9 @@ func descriptorLimit() (uint64, error) {
 // clockSynchronised is known on Linux only.
 func clockSynchronised() (synchronised, known bool) { return false, false }
 
+// stampsArrivals is known on Linux only.
+func stampsArrivals() (stamps, known bool) { return false, false }
+
 // routeQueue is known on Linux only.
 func routeQueue(netip.Addr) (device string, length int, err error) {
 	return "", 0, errors.New("routes are not visible here")

@@ -40,6 +40,9 @@ func TestARM64(t *testing.T) {
 			t.Errorf("%v: %s", err, out)
 		}
 	}
+	if out, err := arm64("doctor", "--space", "127.0.0.0/29").CombinedOutput(); !bytes.Contains(out, []byte("does not note when a reply came")) {
+		t.Errorf("%v: %s", err, out)
+	}
 	for _, args := range [][]string{
 		{"replay", "--format", "json", "--states", fixture},
 		{"replay", "--format", "json", "--blocks", eventfulDays(t)},

@@ -1,8 +1,10 @@
 package probe
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -45,9 +47,11 @@ func (t Instant) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON reads an RFC 3339 string.
 func (t *Instant) UnmarshalJSON(b []byte) error {
-	var s string
-	if err := json.Unmarshal(b, &s); err != nil {
-		return fmt.Errorf("time %s is not a string", b)
+	s := string(bytes.Trim(b, `"`))
+	if len(s) != len(b)-2 || strings.Contains(s, `\`) { // for a plain string this is several times as fast
+		if err := json.Unmarshal(b, &s); err != nil {
+			return fmt.Errorf("time %s is not a string", b)
+		}
 	}
 	v, err := ParseInstant(s)
 	if err != nil {

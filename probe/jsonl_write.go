@@ -110,12 +110,8 @@ func (w *RoundWriter) pass(r *Round, p *Pass, index int) error {
 		return err
 	}
 	for i := range p.Answers {
-		b, err := json.Marshal(writeAnswer(p, &p.Answers[i]))
-		if err != nil {
-			return err
-		}
 		w.comma(i)
-		w.out.Write(b)
+		w.out.Write(appendAnswer(w.out.AvailableBuffer(), p, &p.Answers[i]))
 	}
 	w.out.WriteByte(']')
 	w.silences(p.SilentMS)
@@ -152,30 +148,32 @@ func passJSON(r *Round, p *Pass) probeJSON {
 	return out
 }
 
-func writeAnswer(p *Pass, a *Answer) answerJSON {
-	out := answerJSON{
-		Address: p.Targets.Addr(int(a.Target)), Outcome: a.Outcome,
-		OffsetMS: writeOffset(a.Offset), FirstMS: writeOffset(a.First),
-	}
+// appendAnswer appends an answer as encoding/json would write an [answerJSON], several times as fast.
+func appendAnswer(b []byte, p *Pass, a *Answer) []byte {
+	b = p.Targets.Addr(int(a.Target)).AppendTo(append(b, `{"address":"`...))
+	b = append(append(b, `","outcome":"`...), a.Outcome.String()...)
+	b = append(b, '"')
+	b = appendOffset(b, `,"offset_ms":`, a.Offset)
+	b = appendOffset(b, `,"first_ms":`, a.First)
 	if a.RTT > 0 {
-		us := float64(a.RTT)
-		out.RTTUS = &us
+		b = strconv.AppendUint(append(b, `,"rtt_us":`...), uint64(a.RTT), 10)
 	}
 	if a.Outcome == Unreachable {
-		out.Type, out.Code = &a.Type, &a.Code
+		b = strconv.AppendUint(append(b, `,"type":`...), uint64(a.Type), 10)
+		b = strconv.AppendUint(append(b, `,"code":`...), uint64(a.Code), 10)
 		if a.From.IsValid() {
-			out.From = &a.From
+			b = append(a.From.AppendTo(append(b, `,"from":"`...)), '"')
 		}
 	}
-	return out
+	return append(b, '}')
 }
 
-func writeOffset(ms int32) *float64 {
+// appendOffset appends a field and the offset it holds, where that is known.
+func appendOffset(b []byte, field string, ms int32) []byte {
 	if ms == UnknownOffset {
-		return nil
+		return b
 	}
-	f := float64(ms)
-	return &f
+	return strconv.AppendInt(append(b, field...), int64(ms), 10)
 }
 
 func prefixStrings(s Space) []string {

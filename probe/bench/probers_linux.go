@@ -99,7 +99,7 @@ func openSite(o *options, mac string) (*site, error) {
 	}
 	if s.brownout == "" {
 		s.brownout = filepath.Join(folder, "brownout")
-		if err := commands("go build -o " + s.brownout + " brownout/agent/brownout"); err != nil {
+		if err := commands("env CGO_ENABLED=0 go build -o " + s.brownout + " brownout/agent/brownout"); err != nil {
 			return s, err
 		}
 	}

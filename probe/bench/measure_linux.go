@@ -94,7 +94,7 @@ func (s *site) measure(o *options, protocol string, bits int, stderr io.Writer) 
 }
 
 // longest bounds a run: a prober that hangs is killed.
-const longest = 5 * time.Minute
+const longest = 2 * time.Minute
 
 // once runs a prober. A complaint is its last word where it ended as if it had failed: what it found counts all the same.
 func (s *site) once(p *prober, bits int) (m sample, complaint string, err error) {
@@ -115,8 +115,8 @@ func (s *site) once(p *prober, bits int) (m sample, complaint string, err error)
 	failed := cmd.Wait()
 	m = sample{wall: time.Since(began), memory: peak(), cpu: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}
 	m.found = count(p.found, out.Bytes(), bits)
-	if failed != nil && len(said.Bytes()) > 0 {
-		lines := strings.Split(strings.TrimSpace(said.String()), "\n")
+	lines := strings.FieldsFunc(strings.TrimSpace(said.String()), func(r rune) bool { return r == '\n' || r == '\r' })
+	if failed != nil && len(lines) > 0 {
 		complaint = fmt.Sprintf("%v: %s", failed, lines[len(lines)-1])
 	}
 	return m, complaint, nil

@@ -30,6 +30,7 @@ import (
 	"brownout/agent/testkit"
 	"brownout/agent/web"
 	"brownout/probe"
+	"brownout/probe/lab"
 	"brownout/probe/outage"
 	"brownout/store"
 )
@@ -55,6 +56,12 @@ type site struct {
 func openSite(t testing.TB, live bool) *site {
 	t.Helper()
 	s, now := someStore(t)
+	return siteOf(t, s, now, live)
+}
+
+// siteOf serves a store that was measured until now.
+func siteOf(t testing.TB, s *store.Store, now probe.Instant, live bool) *site {
+	t.Helper()
 	v := &site{now: now, feed: &web.Feed{}, dir: *shots}
 	if v.dir == "" {
 		v.dir = t.TempDir()
@@ -361,6 +368,80 @@ func TestCursorScrubberZoomAndLinks(t *testing.T) {
 	v.until(t, `document.getElementById("layer").value === "share"`)
 	if again := ask[string](t, v, `document.getElementById("map").dataset.frame`); again != frame {
 		t.Errorf("the link shows the round of %s, and it was made at %s", again, frame)
+	}
+	v.quiet(t, "overview")
+}
+
+// TestMapFollowsTheCursor moves the cursor over more time than the map plays at once, and to where nothing was measured.
+func TestMapFollowsTheCursor(t *testing.T) {
+	v := openSite(t, false)
+	begin := v.now.Add(-3 * 24 * 3600_000)
+	if *demoDB != "" {
+		t.Skip("the demo is shorter than that")
+	}
+	v.do(t, chromedp.EmulateViewport(1280, 1400), chromedp.Navigate(v.url+"/?since="+begin.Add(-24*3600_000).String()+"&until="+v.now.String()))
+	v.until(t, shown)
+	lag := func() float64 {
+		return ask[float64](t, v, `(+new URLSearchParams(location.search).get("at") || Date.parse(new URLSearchParams(location.search).get("until"))) - Date.parse(document.getElementById("map").dataset.frame)`)
+	}
+	if late := lag(); late > 20*60_000 {
+		t.Errorf("without a cursor, the map shows a round of %.0f ms before the end", late)
+	}
+	v.do(t, chromedp.Focus(chromedp.CSS("#rate")), chromedp.KeyEvent(kb.Home))
+	v.until(t, fmt.Sprintf(`Date.parse(document.getElementById("map").dataset.frame) < %d`, begin.Add(2*3600_000)))
+	if late := lag(); late < 0 || late > 20*60_000 {
+		t.Errorf("the cursor is at the first rounds, and the map shows one of %.0f ms before it", late)
+	}
+	v.do(t, chromedp.KeyEvent(kb.End))
+	v.until(t, fmt.Sprintf(`Date.parse(document.getElementById("map").dataset.frame) > %d`, v.now.Add(-2*3600_000)))
+
+	v.do(t, chromedp.Navigate("about:blank"), chromedp.Navigate(v.url+"/?since="+begin.Add(-48*3600_000).String()+"&until="+begin.Add(-24*3600_000).String()))
+	v.until(t, shown)
+	v.until(t, `document.getElementById("map-key").textContent.includes("No round")`)
+	if ask[bool](t, v, `["map", "map-controls", "scrubber"].some((id) => !document.getElementById(id).hidden)`) {
+		t.Error("where nothing was measured, there is a map")
+	}
+	v.quiet(t, "overview")
+}
+
+// TestMapShowsTheLatestRound opens the day of an agent in a hurry, of more rounds than the map plays, which was given another
+// space an hour ago.
+func TestMapShowsTheLatestRound(t *testing.T) {
+	s, err := store.Open(filepath.Join(t.TempDir(), "hurry.db"), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	half, err := probe.ParseSpace([]string{"198.18.0.0/23"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := lab.Reference(1)
+	at, change := m.Start, m.Start.Add(23*hourMS)
+	for _, until := range []probe.Instant{change, change.Add(hourMS)} {
+		sim, d, c := lab.NewSimulation(m, 1), outage.New(outage.Config{}), store.Commit{}
+		for ; at < until; at = at.Add(60_000) {
+			r := sim.Round(probe.Full, at, time.Minute, sim.Aims())
+			if err := d.Put(r); err != nil {
+				t.Fatal(err)
+			}
+			c.Findings.Add(d.Advance(r.End.Add(-1000)))
+			c.Sealed = append(c.Sealed, r)
+		}
+		commit(t, s, d, &c)
+		m.Start, m.Space = at, half
+		m.Hosts = slices.DeleteFunc(m.Hosts, func(h lab.Inhabitant) bool { _, in := half.Index(h.Address); return !in })
+	}
+	v := siteOf(t, s, at, false)
+	v.do(t, chromedp.EmulateViewport(1280, 1400), chromedp.Navigate(v.url+"/"))
+	v.until(t, shown)
+	if last, shows := at.Add(-60_000).String(), ask[string](t, v, `document.getElementById("map").dataset.frame`); shows != last {
+		t.Errorf("the map shows the round of %s, and the latest is of %s", shows, last)
+	}
+	v.do(t, chromedp.Navigate("about:blank"), chromedp.Navigate(v.url+"/?at="+change.Add(-600_000).String()))
+	v.until(t, shown)
+	if want, shows := change.Add(-600_000).String(), ask[string](t, v, `document.getElementById("map").dataset.frame`); shows != want {
+		t.Errorf("the map shows the round of %s, and the cursor is at that of %s", shows, want)
 	}
 	v.quiet(t, "overview")
 }

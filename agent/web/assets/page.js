@@ -240,17 +240,18 @@ function setAt(t, by) {
   view.at = Math.round(Math.min(Math.max(t, view.since), view.until));
   if (by !== "plot") showCursor();
   showLegend();
-  if (frames) {
+  clearTimeout(fetching);
+  if (frames && view.at >= frames.since && view.at < frames.until) {
     frame = nearest(frames.times, view.at);
-    showFrame(by);
-  }
+    showFrame();
+  } else fetching = setTimeout(() => loadFrames(asked?.signal).catch(() => {}), 150); // once the cursor rests
   writeURL(false);
 }
 
 // ---- the address map ----
 
 const Unknown = 0, Silent = 1, Unreachable = 2, Answers = 3;
-let frames, frame = 0, layout, focus = 0, rtts, playing;
+let frames, frame = 0, layout, focus = 0, rtts, playing, fetching, loads = 0;
 
 function unpack(answer) {
   const text = atob(answer.data), data = new Uint8Array(text.length);
@@ -260,22 +261,32 @@ function unpack(answer) {
 const cellAt = (k, i) => (frames.data[k * frames.bytes + (i >> 2)] >> ((i & 3) * 2)) & 3;
 
 async function loadFrames(signal) {
-  const most = 300; // of them; a longer time is played around the cursor
-  let since = view.since, until = view.until;
-  const centre = view.at ?? until, room = Math.min(until - since, 86400_000 * 2);
-  if (until - since > room) {
-    since = Math.max(since, Math.min(centre - room / 2, until - room));
-    until = since + room;
+  const most = 300, room = 86400_000 * 2; // of a longer time, what is around the cursor
+  const centre = view.at ?? view.until, turn = ++loads;
+  let since = Math.max(view.since, Math.min(centre - room / 2, view.until - room)), answer, next;
+  const until = Math.min(view.until, since + room) + 1;
+  for (;;) {
+    answer = await ask("frames", { since: new Date(since).toISOString(), until: new Date(until).toISOString(), limit: most }, signal);
+    next = answer.next ? Date.parse(answer.next) : until;
+    if (next >= until || next > centre) break;
+    since = Math.max(next, centre - (next - since) * .9); // so many rounds, or another space after these: begin nearer to it
   }
-  const answer = await ask("frames", { since: new Date(since).toISOString(), until: new Date(until + 1).toISOString(), limit: most }, signal);
-  if (!answer.start.length) return;
-  frames = { ...answer, times: answer.start.map(Date.parse), ends: answer.end.map(Date.parse), data: unpack(answer) };
+  if (turn !== loads) return; // another was begun since
+  const some = answer.start.length > 0;
+  for (const id of ["map", "map-controls", "scrubber"]) $(id).hidden = !some;
+  if (!some) {
+    frames = null;
+    if (playing) play();
+    $("map-key").textContent = "No round lies in this time.";
+    return;
+  }
+  frames = { ...answer, since, until: next, times: answer.start.map(Date.parse), data: unpack(answer) };
   layout = layOut(answer.space, answer.addresses);
+  focus = Math.min(focus, layout.n - 1);
   shares = null;
   frame = view.at === null ? frames.times.length - 1 : nearest(frames.times, view.at);
   $("time").max = frames.times.length - 1;
-  for (const id of ["map", "map-controls", "scrubber"]) $(id).hidden = false;
-  showFrame("load");
+  showFrame();
 }
 
 // ---- where addresses stand: as layout.go has it ----
@@ -479,12 +490,12 @@ function showFrame() {
   $("map").dataset.frame = frames.start[frame];
 }
 
-function toFrame(k, by) {
+function toFrame(k) {
   frame = Math.min(Math.max(k, 0), frames.times.length - 1);
   view.at = Math.min(Math.max(frames.times[frame], view.since), view.until);
   showCursor();
   showLegend();
-  showFrame(by);
+  showFrame();
   writeURL(false);
 }
 
@@ -543,7 +554,7 @@ function plotKeys(e) {
 function wire() {
   $("rate").addEventListener("keydown", plotKeys);
   $("back").addEventListener("click", zoomOut);
-  $("time").addEventListener("input", () => toFrame(+$("time").value, "scrubber"));
+  $("time").addEventListener("input", () => toFrame(+$("time").value));
   $("play").addEventListener("click", play);
   const map = $("map");
   map.addEventListener("mousemove", (e) => { const i = frames && under(e); $("hover").textContent = i === undefined ? "" : describe(i); });
@@ -556,7 +567,7 @@ function wire() {
     $(id).addEventListener("change", () => {
       view[id] = $(id).value;
       if (id === "order") layout = layOut(frames.space, frames.addresses);
-      showFrame("layer");
+      showFrame();
       writeURL(false);
     });
   }

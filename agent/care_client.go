@@ -34,7 +34,7 @@ func (a *app) dialCare(ctx context.Context, path string, writes bool) (*careClie
 
 // careFor does a task and reads its result, if that is wanted; the path is the store's.
 func (a *app) careFor(ctx context.Context, f *configFlags, task *careTask, q url.Values, result any) (path string, err error) {
-	cfg, err := a.load(f)
+	cfg, err := a.loadToAsk(f)
 	if err != nil {
 		return "", err
 	}

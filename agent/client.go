@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"syscall"
 	"time"
@@ -69,6 +70,8 @@ func dial(ctx context.Context, path string) (*client, error) {
 func explainStore(err error) error {
 	var damaged *store.DamagedError
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && os.Geteuid() != 0 && serviceInstalled():
+		return hint(err, "what the system's service measures, root may ask: `sudo brownout status`; or name a store by --store")
 	case errors.Is(err, fs.ErrNotExist):
 		return hint(err, "start `brownout run`, or name the store by --store")
 	case errors.Is(err, store.ErrLocked):
@@ -77,6 +80,12 @@ func explainStore(err error) error {
 		return hint(err, "`brownout run` sets a damaged store aside, keeps it, and goes on with a new one")
 	}
 	return explainSchema(err)
+}
+
+// serviceInstalled reports whether systemd keeps a state folder for us.
+func serviceInstalled() bool {
+	_, err := os.Lstat("/var/lib/brownout") // a link that only root may follow
+	return err == nil
 }
 
 // explainSchema adds the next step where a store is of an older version.

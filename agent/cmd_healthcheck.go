@@ -23,7 +23,7 @@ func (a *app) healthcheckCommand() *cobra.Command {
 	ready := c.Flags().Bool("ready", false, "ask whether it measures, not only whether it lives")
 	timeout := c.Flags().Duration("timeout", 5*time.Second, "how long to wait")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		cfg, err := a.load(f)
+		cfg, err := a.loadToAsk(f)
 		if err != nil {
 			return err
 		}

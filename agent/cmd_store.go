@@ -102,7 +102,7 @@ func (a *app) storeUpgradeCommand() *cobra.Command {
 	f := configFlagsOf(c)
 	f.store(c)
 	c.RunE = func(*cobra.Command, []string) error {
-		cfg, err := a.load(f)
+		cfg, err := a.loadToAsk(f)
 		if err != nil {
 			return err
 		}

@@ -25,7 +25,7 @@ func (a *app) storeBackupCommand() *cobra.Command {
 	f := configFlagsOf(c)
 	f.store(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		cfg, err := a.load(f)
+		cfg, err := a.loadToAsk(f)
 		if err != nil {
 			return err
 		}

@@ -50,7 +50,7 @@ func (a *app) dialWatched(c *cobra.Command, f *configFlags, remote string) (*cli
 		}
 		return ask, nil
 	}
-	cfg, err := a.load(f)
+	cfg, err := a.loadToAsk(f)
 	if err != nil {
 		return nil, err
 	}

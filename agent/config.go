@@ -24,7 +24,10 @@ type Config struct {
 	Warnings []string `toml:"-"`
 
 	file        string            // the file that was read; "": none
+	mistakes    []Problem         // of one that was only asked which store is meant
+	unread      bool              // whether nothing of it could be
 	credentials string            // where systemd puts secrets; "": nowhere
+	service     bool              // whether systemd started us
 	origins     map[string]Origin // where each key's value came from; none: the default
 }
 

@@ -39,6 +39,18 @@ func (a *app) load(f *configFlags) (*Config, error) {
 	return LoadConfig(Sources{Path: f.path, Environ: a.env, Flags: f.sets})
 }
 
+// loadToAsk reads the configuration for a command that only needs to know which store is meant.
+func (a *app) loadToAsk(f *configFlags) (*Config, error) {
+	c, err := LoadConfig(Sources{Path: f.path, Environ: a.env, Flags: f.sets, Asks: true})
+	if err != nil {
+		return nil, err
+	}
+	if len(c.mistakes) > 0 {
+		a.talk.warn("%s; with that, `brownout run` would not start: see `brownout config check`", c.mistakes[0])
+	}
+	return c, nil
+}
+
 // setFlag is a flag that sets a key of the configuration; without a key of its own it takes KEY=VALUE.
 type setFlag struct {
 	f    *configFlags

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"brownout/agent/web"
 )
 
 // Sources is where a configuration comes from. Flags beat the environment, which beats the file.
@@ -16,6 +18,7 @@ type Sources struct {
 	Environ []string    // like os.Environ
 	Flags   []FlagValue // in order
 	NoFile  bool        // whether to read none but that of Path
+	Asks    bool        // whether it is only asked which store is meant: other mistakes are warnings then
 
 	// Defaults, where it is not nil, changes them for a command. A late window of 0 is then the timeout.
 	Defaults func(*Config)
@@ -33,7 +36,7 @@ func LoadConfig(src Sources) (*Config, error) {
 	if src.Defaults != nil {
 		src.Defaults(c)
 	}
-	c.credentials = variable(src.Environ, "CREDENTIALS_DIRECTORY")
+	c.credentials, c.service = variable(src.Environ, "CREDENTIALS_DIRECTORY"), variable(src.Environ, "INVOCATION_ID") != ""
 	file, err := findConfig(src)
 	if err != nil {
 		return nil, err
@@ -46,16 +49,25 @@ func LoadConfig(src Sources) (*Config, error) {
 	for _, f := range src.Flags {
 		problems = append(problems, c.set(Origin(f.Flag), f.Key, f.Value)...)
 	}
+	c.resolve(src)
 	if len(problems) == 0 {
-		c.resolve(src)
 		k := &checker{c: c}
 		k.all()
 		problems = k.problems
 	}
-	if len(problems) > 0 {
+	if src.Asks && c.meansStore(problems) {
+		c.mistakes = problems
+	} else if len(problems) > 0 {
 		return nil, &ConfigError{problems}
 	}
 	return c, nil
+}
+
+// meansStore reports whether it is clear which store is meant, whatever else is wrong: that must not hide what an agent knows,
+// which took up the file when it was right. Where nothing of the file could be read, it takes an agent at the default's place.
+func (c *Config) meansStore(problems []Problem) bool {
+	about := func(p Problem) bool { return strings.HasPrefix(p.Key, "store") }
+	return !slices.ContainsFunc(problems, about) && (!c.unread || !c.isDefault("store.path") || web.Answers(c.Store.Path))
 }
 
 // findConfig is the file to read: --config, $BROWNOUT_CONFIG, or the first that exists of the user's and the system's.
@@ -98,10 +110,12 @@ func (c *Config) readFile(file string) []Problem {
 	c.file = file
 	data, err := os.ReadFile(file)
 	if err != nil {
+		c.unread = true
 		return []Problem{{Where: Origin(file), What: "cannot be read: " + cause(err)}}
 	}
 	entries, err := parseTOML(data)
 	if err != nil {
+		c.unread = true
 		return []Problem{syntaxProblem(file, data, err)}
 	}
 	return c.readEntries(file, entries)

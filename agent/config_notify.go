@@ -100,6 +100,10 @@ func (k *checker) notifyMore(key string, n *NotifyConfig) {
 
 // secretFile reads a secret, and reports whether there is one.
 func (k *checker) secretFile(key, name string) (string, bool) {
+	if strings.HasPrefix(name, credential) && k.c.credentials == "" && !k.c.service {
+		k.c.warn(fmt.Sprintf("%s: %s is not checked: only the service can read it", key, name))
+		return "", false
+	}
 	text, err := k.c.readSecret(name)
 	if err != nil {
 		k.bad(key, name, "cannot be read: "+cause(err))
@@ -136,7 +140,7 @@ func (c *Config) readSecret(name string) (string, error) {
 	path := c.relative(name)
 	if named, ok := strings.CutPrefix(name, credential); ok {
 		if c.credentials == "" {
-			return "", errors.New("there is no $CREDENTIALS_DIRECTORY: it takes a LoadCredential= line in systemd's unit")
+			return "", errors.New("only the service can read it, by a LoadCredential= line in its unit: there is no $CREDENTIALS_DIRECTORY here")
 		}
 		path = filepath.Join(c.credentials, filepath.Base(named))
 	}

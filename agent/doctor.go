@@ -104,7 +104,7 @@ func icmpFix() string {
 	return "permit one of the two sockets:\n" +
 		"  raw, for this program:       sudo setcap cap_net_raw+ep " + self + "\n" +
 		"  datagram, for every user:    sudo sysctl -w net.ipv4.ping_group_range=\"0 2147483647\"\n" +
-		"  in a container, raw:         docker run --cap-add NET_RAW ...\n" +
+		"  in a container, raw:         podman run --cap-add NET_RAW ... (docker: with --user 0, and a state folder that root owns)\n" +
 		"  in a container, datagram:    docker run --sysctl net.ipv4.ping_group_range=\"0 2147483647\" ..."
 }
 
@@ -180,7 +180,11 @@ func (d *doctor) references(ctx context.Context) {
 		}
 		return
 	}
-	silent := askReferences(ctx, v.References)
+	silent, err := askReferences(ctx, v.References)
+	if err != nil {
+		d.say("references", verdictFail, "they could not be asked: "+err.Error(), "permit an ICMP socket, as said of icmp")
+		return
+	}
 	answering := len(v.References) - len(silent)
 	detail := fmt.Sprintf("%d of %d answer", answering, len(v.References))
 	if len(silent) > 0 {
@@ -198,8 +202,8 @@ func (d *doctor) references(ctx context.Context) {
 	}
 }
 
-// askReferences pings all at once and returns the silent ones.
-func askReferences(ctx context.Context, references []netip.Addr) (silent []string) {
+// askReferences pings all at once and returns the silent ones, or why nobody could be asked.
+func askReferences(ctx context.Context, references []netip.Addr) (silent []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, doctorPatience)
 	defer cancel()
 	errs := make([]error, len(references))
@@ -209,11 +213,14 @@ func askReferences(ctx context.Context, references []netip.Addr) (silent []strin
 	}
 	asked.Wait()
 	for i, err := range errs {
+		if errors.Is(err, fs.ErrPermission) {
+			return nil, err
+		}
 		if err != nil {
 			silent = append(silent, references[i].String())
 		}
 	}
-	return silent
+	return silent, nil
 }
 
 func (d *doctor) store() {
@@ -249,11 +256,7 @@ func (d *doctor) openStore(s *store.Store) {
 
 // newStore checks that one could be made.
 func (d *doctor) newStore(path string) {
-	dir := filepath.Dir(path)
-	if d.cfg.isDefault("store.path") {
-		dir = firstExisting(dir) // run makes its own
-	}
-	f, err := os.CreateTemp(dir, ".brownout-*")
+	f, err := os.CreateTemp(firstExisting(filepath.Dir(path)), ".brownout-*") // run makes the folders
 	if err != nil {
 		d.say("store", verdictFail, fmt.Sprintf("%s cannot be made: %s", path, cause(err)), "make "+filepath.Dir(path)+", owned by the user that runs brownout, or set store.path")
 		return

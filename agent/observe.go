@@ -80,7 +80,7 @@ func (s *selfObserver) sealed(e *engine, r *probe.Round) {
 	s.mu.Unlock()
 	status := "the first round was completed"
 	if b := e.detector.Blocks(); len(b) > 0 {
-		status = fmt.Sprintf("%v; %d of %v expected addresses answer", b[0].State, b[0].Observed, b[0].Expected)
+		status = fmt.Sprintf("%v; %d of %.1f expected addresses answer", b[0].State, b[0].Observed, b[0].Expected.Float())
 	}
 	roundDone(status)
 }

@@ -51,7 +51,7 @@ func (q *query) paramTruth(c *cobra.Command, name, use string) {
 // dial finds who answers.
 func (q *query) dial(ctx context.Context) (*client, error) {
 	debug.SetGCPercent(lazyGC)
-	cfg, err := q.app.load(q.config)
+	cfg, err := q.app.loadToAsk(q.config)
 	if err != nil {
 		return nil, err
 	}

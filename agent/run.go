@@ -92,11 +92,30 @@ func openStore(path string, log *slog.Logger) (*store.Store, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("make the state directory: %w", err)
 	}
-	s, aside, err := store.OpenOrReplace(path, store.Options{Version: readBuildInfo().Version, Log: log})
+	o := store.Options{Version: readBuildInfo().Version, Log: log}
+	s, aside, err := store.OpenOrReplace(path, o)
+	var schema *store.SchemaError
+	if errors.As(err, &schema) && schema.Found < schema.Supported {
+		if err := upgradeStore(path, o, log); err != nil {
+			return nil, err
+		}
+		s, aside, err = store.OpenOrReplace(path, o)
+	}
 	if err == nil && aside != "" {
 		log.Error("the store was damaged and has been set aside; measuring goes on with a new one, and learning begins anew", "aside", aside, "store", path)
 	}
-	return s, explainSchema(err)
+	return s, err
+}
+
+// upgradeStore brings a store of an older version to this one's schema: who upgrades an agent wants it to go on measuring.
+func upgradeStore(path string, o store.Options, log *slog.Logger) error {
+	tellSystemd("EXTEND_TIMEOUT_USEC=600000000") // it takes seconds; the largest of stores, on the slowest of disks, more
+	u, err := store.Upgrade(path, o, nil)
+	if err != nil {
+		return explainStore(err)
+	}
+	log.Info("the store was of an older version and has been upgraded", "store", path, "from", u.From, "to", u.To, "as_it_was", u.Backup)
+	return nil
 }
 
 // loop measures until ctx ends, and takes up a new configuration when asked to.

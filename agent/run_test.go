@@ -2,10 +2,12 @@ package agent
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -313,4 +315,41 @@ func (a *running) httpAddress() string {
 	_, rest, _ := strings.Cut(a.log.String(), "msg=answering http=")
 	at, _, _ := strings.Cut(rest, "\n")
 	return at
+}
+
+// TestRunUpgradesTheStore: who upgrades an agent wants it to go on measuring.
+func TestRunUpgradesTheStore(t *testing.T) {
+	f, err := os.Open(oldStore)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	in, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, err := io.ReadAll(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "old.db")
+	if err := os.WriteFile(path, old, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	s, err := openStore(path, slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Verify(nil); err != nil {
+		t.Error(err)
+	}
+	kept, err := filepath.Glob(path + ".schema1-*")
+	if err != nil || len(kept) != 1 || !strings.Contains(log.String(), kept[0]) {
+		t.Fatalf("kept %q (%v); the log says %s", kept, err, &log)
+	}
+	if b, err := os.ReadFile(kept[0]); err != nil || !bytes.Equal(b, old) {
+		t.Errorf("the file as it was is not kept: %v", err)
+	}
 }

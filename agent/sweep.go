@@ -55,7 +55,14 @@ func watchReferences(ctx context.Context, cfg *Config) (*references, error) {
 		return nil, err
 	}
 	b := &references{vantage: v, silent: make(chan int, 1)}
-	go func() { b.silent <- len(askReferences(ctx, cfg.Vantage.References)) }()
+	go func() {
+		silent, err := askReferences(ctx, cfg.Vantage.References)
+		if err != nil { // nobody could be asked: nobody vouches
+			b.silent <- len(cfg.Vantage.References)
+			return
+		}
+		b.silent <- len(silent)
+	}()
 	return b, nil
 }
 

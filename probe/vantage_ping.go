@@ -57,8 +57,8 @@ func (p *pingPlan) pinged(target int, now time.Time) {
 func Ping(ctx context.Context, a netip.Addr, privileged bool) (rtt time.Duration, err error) {
 	rtt, err = ping(ctx, a, privileged)
 	if !privileged && errors.Is(err, os.ErrPermission) {
-		if raw, rawErr := ping(ctx, a, true); rawErr == nil {
-			return raw, nil
+		if raw, rawErr := ping(ctx, a, true); !errors.Is(rawErr, os.ErrPermission) {
+			return raw, rawErr
 		}
 	}
 	return rtt, err

@@ -46,7 +46,7 @@ func (a *app) loadToAsk(f *configFlags) (*Config, error) {
 		return nil, err
 	}
 	if len(c.mistakes) > 0 {
-		a.talk.warn("%s; with that, `brownout run` would not start: see `brownout config check`", c.mistakes[0])
+		a.talk.warn("%s (with that `brownout run` would not start: see `brownout config check`)", c.mistakes[0])
 	}
 	return c, nil
 }

@@ -79,7 +79,10 @@ func explainStore(err error) error {
 	case errors.As(err, &damaged):
 		return hint(err, "`brownout run` sets a damaged store aside, keeps it, and goes on with a new one")
 	}
-	return explainSchema(err)
+	if olderSchema(err) {
+		return hint(err, "run `brownout store upgrade`; it takes seconds, and keeps the file as it was")
+	}
+	return err
 }
 
 // serviceInstalled reports whether systemd keeps a state folder for us.
@@ -88,13 +91,10 @@ func serviceInstalled() bool {
 	return err == nil
 }
 
-// explainSchema adds the next step where a store is of an older version.
-func explainSchema(err error) error {
+// olderSchema reports whether a store could not be opened because it is of an older version.
+func olderSchema(err error) bool {
 	var schema *store.SchemaError
-	if errors.As(err, &schema) && schema.Found < schema.Supported {
-		return hint(err, "run `brownout store upgrade`; it takes seconds, and keeps the file as it was")
-	}
-	return err
+	return errors.As(err, &schema) && schema.Found < schema.Supported
 }
 
 // close lets go of the store.

@@ -94,8 +94,7 @@ func openStore(path string, log *slog.Logger) (*store.Store, error) {
 	}
 	o := store.Options{Version: readBuildInfo().Version, Log: log}
 	s, aside, err := store.OpenOrReplace(path, o)
-	var schema *store.SchemaError
-	if errors.As(err, &schema) && schema.Found < schema.Supported {
+	if olderSchema(err) {
 		if err := upgradeStore(path, o, log); err != nil {
 			return nil, err
 		}

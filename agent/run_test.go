@@ -2,7 +2,6 @@ package agent
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -319,16 +318,7 @@ func (a *running) httpAddress() string {
 
 // TestRunUpgradesTheStore: who upgrades an agent wants it to go on measuring.
 func TestRunUpgradesTheStore(t *testing.T) {
-	f, err := os.Open(oldStore)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	in, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	old, err := io.ReadAll(in)
+	old, err := oldStore()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -76,12 +76,7 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 	},
 	// oldstore PATH makes a store of schema 1.
 	"oldstore": func(ts *testscript.TestScript, _ bool, args []string) {
-		f, err := os.Open(oldStore)
-		ts.Check(err)
-		defer f.Close()
-		in, err := gzip.NewReader(f)
-		ts.Check(err)
-		b, err := io.ReadAll(in)
+		b, err := oldStore()
 		ts.Check(err)
 		ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o600))
 	},
@@ -94,8 +89,19 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 	"exit3": func(ts *testscript.TestScript, _ bool, args []string) { mustExit(ts, 3, args) },
 }
 
-// oldStore is the golden store of schema 1.
-const oldStore = "../store/testdata/store.v1.db.gz"
+// oldStore reads the golden store of schema 1.
+func oldStore() ([]byte, error) {
+	f, err := os.Open("../store/testdata/store.v1.db.gz")
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	in, err := gzip.NewReader(f)
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(in)
+}
 
 func serveStore(ts *testscript.TestScript, path string) (stop func()) {
 	s, err := store.Open(path, store.Options{})

@@ -8,8 +8,12 @@
 // therefore known. Each prober runs as its users run it, with the fastest settings of those tried at which it still finds
 // what it can; where fast and complete exclude each other, it stands twice.
 //
-// The table says, a prober: the worst count of responders found in all runs, the median wall time of the whole process, the
-// CPU seconds (user and system) per 100,000 addresses, and the peak of resident memory. The far kernel answers on the CPU
+// Of a small space the start of a program costs more than its probes, and an agent starts once for years of rounds. So by ICMP
+// the smallest space is also swept again and again by one process each: by the engine as the agent keeps it, by fping -C,
+// and by zmap -P, which tells of the probes to an address only whether one was answered.
+//
+// The tables say, a prober: the worst count of responders found in all runs, the median wall time of the whole process, the
+// CPU seconds (user and system) per 100,000 probes, and the peak of resident memory. The far kernel answers on the CPU
 // time of whoever sends, which is the same for all. blackbox_exporter and the one-pinger-a-host program are asked on the
 // smallest space only, which is all they are made for.
 package main

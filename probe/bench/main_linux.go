@@ -20,6 +20,7 @@ type options struct {
 	spaces    []int // prefix lengths inside 198.18.0.0/16
 	protocols []string
 	runs      int
+	sweeps    int    // of one process, where it sweeps again and again
 	brownout  string // the program; "": built
 	only      string // a word in the names of the probers wanted
 	role      string // what this process is in the bench: see roles
@@ -30,6 +31,7 @@ type options struct {
 var roles = map[string]func(*options) error{
 	"far":      func(*options) error { return serveFar() },
 	"perhost":  func(o *options) error { return pingEach(o.target, os.Stdout) },
+	"sweeps":   func(o *options) error { return sweepAgain(o.target, o.sweeps, os.Stdout) },
 	"requests": func(o *options) error { return requestEach(o.target, os.Stdout) },
 }
 
@@ -89,6 +91,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.StringVar(&spaces, "spaces", "22,16", "prefix `lengths` of the spaces, 16 to 24")
 	f.StringVar(&protocols, "protocols", "icmp,tcp,dns", "of icmp, tcp and dns")
 	f.IntVar(&o.runs, "runs", 5, "of each prober, alternating")
+	f.IntVar(&o.sweeps, "sweeps", 50, "of one process, where it sweeps again and again: at least 2")
 	f.StringVar(&o.brownout, "brownout", "", "the `program`; by default it is built")
 	f.StringVar(&o.only, "only", "", "measure only probers with this `word` in their names")
 	f.StringVar(&o.role, "role", "", "used by the bench itself")
@@ -114,6 +117,9 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	}
 	if o.runs < 1 {
 		return o, fmt.Errorf("-runs %d: at least 1", o.runs)
+	}
+	if o.sweeps < 2 {
+		return o, fmt.Errorf("-sweeps %d: at least 2", o.sweeps)
 	}
 	return o, nil
 }

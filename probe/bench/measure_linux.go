@@ -24,14 +24,41 @@ type sample struct {
 	memory    int64 // bytes: peak of resident memory
 }
 
-// row is a prober's runs on a space.
+// contest is what a table compares.
+type contest struct {
+	protocol string
+	bits     int // the space's prefix length
+	sweeps   int // of one process
+}
+
+// addresses are the space's.
+func (c *contest) addresses() int { return 1 << (32 - c.bits) }
+
+// probes are those of one process.
+func (c *contest) probes() int { return c.addresses() * c.sweeps }
+
+// row is a prober's runs.
 type row struct {
-	prober
-	bits    int
+	*prober
+	*contest
 	samples []sample
 }
 
-// measureAll opens the lab, runs everybody in turn, and prints a table for each protocol and space.
+// contests are what is to be measured.
+func (o *options) contests() []contest {
+	var all []contest
+	for _, protocol := range o.protocols {
+		for _, bits := range o.spaces {
+			all = append(all, contest{protocol, bits, 1})
+		}
+		if protocol == "icmp" {
+			all = append(all, contest{protocol, slices.Max(o.spaces), o.sweeps})
+		}
+	}
+	return all
+}
+
+// measureAll opens the lab, runs everybody in turn, and prints a table for each contest.
 func measureAll(o *options, stdout, stderr io.Writer) (err error) {
 	f, err := openFar()
 	if err != nil {
@@ -46,14 +73,12 @@ func measureAll(o *options, stdout, stderr io.Writer) (err error) {
 	if err := raiseFiles(); err != nil {
 		return err
 	}
-	for _, protocol := range o.protocols {
-		for _, bits := range o.spaces {
-			rows, err := s.measure(o, protocol, bits, stderr)
-			if err != nil {
-				return err
-			}
-			print(stdout, rows)
+	for _, c := range o.contests() {
+		rows, err := s.measure(o, &c, stderr)
+		if err != nil {
+			return err
 		}
+		print(stdout, rows)
 	}
 	return nil
 }
@@ -68,19 +93,20 @@ func raiseFiles() error {
 	return unix.Setrlimit(unix.RLIMIT_NOFILE, &limit)
 }
 
-// measure runs the probers of a protocol on a space, alternating.
-func (s *site) measure(o *options, protocol string, bits int, stderr io.Writer) ([]row, error) {
+// measure runs the probers of a contest, alternating.
+func (s *site) measure(o *options, c *contest, stderr io.Writer) ([]row, error) {
 	var rows []row
-	for _, p := range probers {
-		if p.protocol == protocol && strings.Contains(p.name, o.only) && (!p.smallest || bits == slices.Max(o.spaces)) {
-			rows = append(rows, row{prober: p, bits: bits})
+	for i := range probers {
+		p := &probers[i]
+		if p.protocol == c.protocol && p.again == (c.sweeps > 1) && strings.Contains(p.name, o.only) && (!p.smallest || c.bits == slices.Max(o.spaces)) {
+			rows = append(rows, row{prober: p, contest: c})
 		}
 	}
 	for n := range o.runs {
 		for i := range rows {
 			r := &rows[i]
-			fmt.Fprintf(stderr, "bench: %s of a /%d, run %d of %d: %s\n", protocol, bits, n+1, o.runs, r.name)
-			m, complaint, err := s.once(&r.prober, bits)
+			fmt.Fprintf(stderr, "bench: %s of a /%d, run %d of %d: %s\n", c.protocol, c.bits, n+1, o.runs, r.name)
+			m, complaint, err := s.once(r.prober, c)
 			if err != nil {
 				return nil, err
 			}
@@ -97,8 +123,8 @@ func (s *site) measure(o *options, protocol string, bits int, stderr io.Writer) 
 const longest = 2 * time.Minute
 
 // once runs a prober. A complaint is its last word where it ended as if it had failed: what it found counts all the same.
-func (s *site) once(p *prober, bits int) (m sample, complaint string, err error) {
-	cmd, err := s.command(p, bits)
+func (s *site) once(p *prober, c *contest) (m sample, complaint string, err error) {
+	cmd, err := s.command(p, c)
 	if err != nil {
 		return m, "", err
 	}
@@ -114,7 +140,11 @@ func (s *site) once(p *prober, bits int) (m sample, complaint string, err error)
 	peak := watchMemory(cmd.Process.Pid)
 	failed := cmd.Wait()
 	m = sample{wall: time.Since(began), memory: peak(), cpu: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}
-	m.found = count(p.found, out.Bytes(), bits)
+	names := &out
+	if p.aside {
+		names = &said
+	}
+	m.found = count(p.found, names.Bytes(), c.bits)
 	lines := strings.FieldsFunc(strings.TrimSpace(said.String()), func(r rune) bool { return r == '\n' || r == '\r' })
 	if failed != nil && len(lines) > 0 {
 		complaint = fmt.Sprintf("%v: %s", failed, lines[len(lines)-1])

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -14,6 +15,8 @@ type prober struct {
 	name     string
 	protocol string
 	smallest bool   // asked on the smallest space only
+	again    bool   // sweeps several times
+	aside    bool   // names what it found on standard error
 	line     string // program and arguments; the words in braces are filled in
 	found    *regexp.Regexp
 }
@@ -28,7 +31,8 @@ type site struct {
 var (
 	anyAddress = regexp.MustCompile(`\b(\d+\.\d+\.\d+\.\d+)\b`)
 	ofRound    = regexp.MustCompile(`"address":"([0-9.]+)","outcome":"re(?:ply|fused)"`)
-	openPort   = regexp.MustCompile(`Host: (\S+) .*?/open/`) // nmap's grepable output
+	always     = regexp.MustCompile(`(?m)^(\S+) +:(?: [0-9.]+)+$`) // fping's, of one that answered every time
+	openPort   = regexp.MustCompile(`Host: (\S+) .*?/open/`)       // nmap's grepable output
 )
 
 const (
@@ -50,6 +54,11 @@ var probers = []prober{
 	{name: "pro-bing, a pinger a host", protocol: "icmp", smallest: true, line: "{self} -role perhost -target {list}", found: anyAddress},
 	{name: "blackbox_exporter", protocol: "icmp", smallest: true, line: "{self} -role requests -target {list}", found: anyAddress},
 
+	{name: "brownout's engine", protocol: "icmp", again: true, line: "{self} -role sweeps -target {space} -sweeps {sweeps}", found: anyAddress},
+	{name: "fping -i 0 -C", protocol: "icmp", again: true, aside: true, line: "fping -q -i 0 -p 500 -t 500 -C {sweeps} -f {list}", found: always},
+	{name: "zmap -r 200000 -P", protocol: "icmp", again: true, line: zmapBase + "-M icmp_echoscan -r 200000 -P {sweeps} {space}", found: anyAddress},
+	{name: "zmap -r 50000 -P", protocol: "icmp", again: true, line: zmapBase + "-M icmp_echoscan -r 50000 -P {sweeps} {space}", found: anyAddress},
+
 	{name: "brownout", protocol: "tcp", line: "{brownout} sweep --space {space} --protocols tcp/80 --unpaced --format json", found: ofRound},
 	{name: "nmap -sS", protocol: "tcp", line: nmapBase + "-sS -p 80", found: openPort},
 	{name: "nmap -sT", protocol: "tcp", line: nmapBase + "-sT -p 80", found: openPort},
@@ -63,11 +72,11 @@ var probers = []prober{
 	{name: "zmap -r 20000 -P 2", protocol: "dns", line: zmapBase + rootNS + "-r 20000 -P 2 {space}", found: anyAddress},
 }
 
-// command is a prober's command for a space.
-func (s *site) command(p *prober, bits int) (*exec.Cmd, error) {
+// command is a prober's command for a contest.
+func (s *site) command(p *prober, c *contest) (*exec.Cmd, error) {
 	words := strings.Fields(strings.NewReplacer(
 		"{brownout}", s.brownout, "{self}", s.self, "{mac}", s.mac,
-		"{space}", fmt.Sprintf("198.18.0.0/%d", bits), "{list}", s.list(bits),
+		"{space}", fmt.Sprintf("198.18.0.0/%d", c.bits), "{list}", s.list(c.bits), "{sweeps}", strconv.Itoa(c.sweeps),
 	).Replace(p.line))
 	path, err := exec.LookPath(words[0])
 	if err != nil {

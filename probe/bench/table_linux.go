@@ -15,14 +15,18 @@ func print(w io.Writer, rows []row) {
 		return
 	}
 	first := &rows[0]
-	there := 1 << (32 - first.bits)
-	fmt.Fprintf(w, "\n%s, a /%d of %d responders, %d runs\n\n", first.protocol, first.bits, there, len(first.samples))
+	there := first.addresses()
+	fmt.Fprintf(w, "\n%s, a /%d of %d responders", first.contest.protocol, first.bits, there)
+	if first.sweeps > 1 {
+		fmt.Fprintf(w, ", swept %d times by each process", first.sweeps)
+	}
+	fmt.Fprintf(w, ", %d runs\n\n", len(first.samples))
 	t := table.NewWriter()
 	t.SetOutputMirror(w)
 	t.AppendHeader(table.Row{"prober", "found, worst run", "wall s", "CPU s per 100,000", "peak MB"})
 	for i := range rows {
 		r := &rows[i]
-		t.AppendRow(table.Row{r.name, r.worst(there), r.wall(), r.cpu(there), r.memory()})
+		t.AppendRow(table.Row{r.name, r.worst(there), r.wall(), r.cpu(), r.memory()})
 	}
 	t.RenderMarkdown()
 }
@@ -40,9 +44,9 @@ func (r *row) wall() string {
 	return fmt.Sprintf("%.2f", median(r.samples, func(m sample) time.Duration { return m.wall }).Seconds())
 }
 
-func (r *row) cpu(there int) string {
+func (r *row) cpu() string {
 	spent := median(r.samples, func(m sample) time.Duration { return m.cpu }).Seconds()
-	return fmt.Sprintf("%.2f", spent*100_000/float64(there))
+	return fmt.Sprintf("%.2f", spent*100_000/float64(r.probes()))
 }
 
 func (r *row) memory() string {

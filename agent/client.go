@@ -175,6 +175,12 @@ type localWriter struct {
 func (w *localWriter) Header() http.Header    { return w.header }
 func (w *localWriter) WriteHeader(status int) { w.status = status }
 
+// Take gives an answer to who wants it as it is.
+func (w *localWriter) Take(answer any) bool {
+	t, ok := w.to.(web.Taker)
+	return ok && t.Take(answer)
+}
+
 func (w *localWriter) Write(b []byte) (int, error) {
 	if w.status != http.StatusOK {
 		return w.problem.Write(b)

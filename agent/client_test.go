@@ -3,14 +3,21 @@ package agent
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"iter"
+	"net/url"
 	"path/filepath"
+	"reflect"
 	"testing"
 
 	"brownout/agent/web"
 	"brownout/probe"
+	"brownout/probe/outage"
 	"brownout/store"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 // brokenStore fails after its first round, and an export in its midst.
@@ -81,5 +88,49 @@ func TestAnswersThatBreakOff(t *testing.T) {
 	cancel()
 	if err := <-served; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestAnswersTakenAreThoseWritten: what a command is given by this process is what it would read of an agent's JSON.
+func TestAnswersTakenAreThoseWritten(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.db")
+	if err := fillStore(path, fixture); err != nil {
+		t.Fatal(err)
+	}
+	c, err := dial(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	for _, test := range []struct {
+		path, query string
+		taken, read any
+	}{
+		{"status", "", new(web.Status), new(web.Status)},
+		{"outages", "blocks=true", new([]outage.Outage), new([]outage.Outage)},
+		{"changes", "", new([]outage.Change), new([]outage.Change)},
+	} {
+		query, err := url.ParseQuery(test.query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := &wanted{into: test.taken}
+		var text bytes.Buffer
+		err = errors.Join(c.get(t.Context(), test.path, query, w), c.get(t.Context(), test.path, query, &text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !w.taken || w.Len() > 0 {
+			t.Errorf("%s was written, not taken", test.path)
+		}
+		if err := json.Unmarshal(text.Bytes(), test.read); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(test.read, test.taken, cmpopts.EquateEmpty(), cmp.Exporter(func(reflect.Type) bool { return true })); diff != "" {
+			t.Errorf("%s (-written +taken):\n%s", test.path, diff)
+		}
+		if len(text.Bytes()) < 10 {
+			t.Errorf("%s answers only %s", test.path, text.Bytes())
+		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"reflect"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
@@ -90,16 +91,32 @@ func (q *query) answer(ctx context.Context, path string, v any, draw func(runnin
 	return draw(c.running())
 }
 
-// read decodes an answer.
+// read reads an answer into what v points to.
 func (c *client) read(ctx context.Context, path string, values url.Values, v any) error {
-	var b bytes.Buffer
-	if err := explainProblem(c.get(ctx, path, values, &b)); err != nil {
+	w := &wanted{into: v}
+	if err := explainProblem(c.get(ctx, path, values, w)); err != nil || w.taken {
 		return err
 	}
-	if err := json.Unmarshal(b.Bytes(), v); err != nil {
+	if err := json.Unmarshal(w.Bytes(), v); err != nil {
 		return fmt.Errorf("read the answer about %s: %w", path, err)
 	}
 	return nil
+}
+
+// wanted is an answer that a variable is to hold: taken as it is where this process answers, else as JSON.
+type wanted struct {
+	bytes.Buffer
+	into  any // a pointer
+	taken bool
+}
+
+// Take sets the variable to an answer of its type.
+func (w *wanted) Take(answer any) bool {
+	to, from := reflect.ValueOf(w.into).Elem(), reflect.Indirect(reflect.ValueOf(answer))
+	if w.taken = from.Type().AssignableTo(to.Type()); w.taken {
+		to.Set(from)
+	}
+	return w.taken
 }
 
 // explainProblem makes a wrong parameter an error of usage.

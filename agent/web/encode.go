@@ -91,10 +91,27 @@ func list[T any](a *answer, format string, columns []column[T], seq iter.Seq2[*T
 	return writeSeq(a, seq)
 }
 
+// whole answers with a list that is there as a whole.
+func whole[T any](a *answer, format string, columns []column[T], values []T) error {
+	if t, ok := a.w.(Taker); ok && format == "json" && t.Take(values) {
+		return nil
+	}
+	return list(a, format, columns, each(values))
+}
+
 // object answers with one object.
 func object(a *answer, v any) error {
+	if t, ok := a.w.(Taker); ok && t.Take(v) {
+		return nil
+	}
 	a.contentType("application/json")
 	return WriteObject(a, v)
+}
+
+// Taker is a ResponseWriter in this process that may want answers as they are: one that it takes is not written as JSON.
+type Taker interface {
+	// Take is given a slice, or a pointer to a struct.
+	Take(answer any) bool
 }
 
 func (a *answer) contentType(s string) { a.Header().Set("Content-Type", s) }

@@ -34,7 +34,7 @@ func (h *handler) outages(a *answer) error {
 	if format == "codf" {
 		return h.codf(a, all, from, to)
 	}
-	return list(a, format, outageColumns, each(all))
+	return whole(a, format, outageColumns, all)
 }
 
 // overlaps reports whether some of an outage lies within from and to.
@@ -49,7 +49,7 @@ func (h *handler) outage(a *answer) error {
 	case err != nil:
 		return err
 	case format == "csv":
-		return list(a, format, outageColumns, each([]outage.Outage{*o}))
+		return whole(a, format, outageColumns, []outage.Outage{*o})
 	case format == "codf":
 		return h.codf(a, []outage.Outage{*o}, 0, outage.EndOfTime)
 	}

@@ -45,7 +45,7 @@ func (h *handler) changes(a *answer) error {
 		return err
 	}
 	all = slices.DeleteFunc(all, func(c outage.Change) bool { return c.Since < from || c.Since >= to })
-	return list(a, format, changeColumns, each(all))
+	return whole(a, format, changeColumns, all)
 }
 
 var changeColumns = []column[outage.Change]{
@@ -71,7 +71,7 @@ func (h *handler) states(a *answer) error {
 	if err != nil {
 		return err
 	}
-	return list(a, format, stateColumns, each(cut(outage.Timeline(all, until), from, to)))
+	return whole(a, format, stateColumns, cut(outage.Timeline(all, until), from, to))
 }
 
 // observed is the end of what was observed: no round ends after the latest full one and those that began after it.
@@ -138,7 +138,7 @@ func (h *handler) summaries(a *answer) error {
 	if err != nil {
 		return err
 	}
-	return list(a, format, summaryColumns, each(all))
+	return whole(a, format, summaryColumns, all)
 }
 
 var summaryColumns = append([]column[outage.Summary]{

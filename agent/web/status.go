@@ -22,7 +22,7 @@ func (h *handler) status(a *answer) error {
 		return err
 	}
 	if format == "csv" {
-		return list(a, format, blockColumns, each(s.Blocks))
+		return whole(a, format, blockColumns, s.Blocks)
 	}
 	return object(a, s)
 }
@@ -85,7 +85,7 @@ func (h *handler) blocks(a *answer) error {
 	if err != nil {
 		return err
 	}
-	return list(a, format, blockColumns, each(s.Blocks))
+	return whole(a, format, blockColumns, s.Blocks)
 }
 
 var blockColumns = []column[outage.BlockStatus]{

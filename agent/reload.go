@@ -52,33 +52,38 @@ func (r *runner) prepare() (*change, error) {
 	return r.prepareFor(cfg)
 }
 
-func (r *runner) prepareFor(cfg *Config) (next *change, err error) {
-	next = &change{cfg: cfg}
-	defer func() {
-		if err != nil {
-			next.discard()
-		}
-	}()
+func (r *runner) prepareFor(cfg *Config) (*change, error) {
+	next := &change{cfg: cfg}
+	if err := r.open(next); err != nil {
+		next.discard()
+		return nil, err
+	}
+	return next, nil
+}
+
+// open makes ready what a change needs.
+func (r *runner) open(next *change) error {
+	cfg := next.cfg
 	state, err := r.store.NoticeState()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	active, err := notify.Active(state)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if next.channels, err = cfg.channels(active); err != nil {
-		return nil, err
+		return err
 	}
 	if cfg.HTTP.Listen != "" && (r.cfg == nil || cfg.HTTP.Listen != r.cfg.HTTP.Listen) {
 		if next.listener, err = listen(cfg.HTTP.Listen); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if r.cfg == nil || measuresOtherwise(r.cfg, cfg) {
 		next.engine, next.close, err = cfg.engineOn(&probe.Clock{}, r.store, r.log, seams{})
 	}
-	return next, err
+	return err
 }
 
 // discard closes what was made ready and is not wanted.

@@ -168,17 +168,24 @@ func (r *runner) untilChanged(ended <-chan error) (next *change, asked chan<- er
 	}
 }
 
+var errStopping = errors.New("the agent is stopping")
+
 // Reload makes the agent read its configuration again, and waits until it is in effect. An error says why the old one
 // stays.
 func (r *runner) Reload(ctx context.Context) error {
 	done := make(chan error, 1)
 	select {
 	case r.reloads <- done:
-		return <-done
 	case <-r.over:
-		return errors.New("the agent is stopping")
+		return errStopping
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-r.over:
+		return errStopping
 	}
 }
 

@@ -191,6 +191,36 @@ func TestReload(t *testing.T) {
 	}
 }
 
+// TestPortInUse: an address that somebody else listens on is an error with a next step; a running agent goes on as it was.
+func TestPortInUse(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	a := startAgent(t)
+	a.replace("127.0.0.1:0", l.Addr().String())
+	for range 2 { // the second finds a loop that still listens
+		if err := a.r.Reload(t.Context()); !errors.Is(err, syscall.EADDRINUSE) {
+			t.Fatalf("a reload: %v", err)
+		}
+	}
+	a.says("the configuration was not reloaded and stays as it was")
+	if status, _ := a.ask("/api/v1/status"); status != http.StatusOK {
+		t.Errorf("status answers %d", status)
+	}
+
+	other := &running{t: t, path: filepath.Join(t.TempDir(), "other.db"), text: a.text, changed: make(chan struct{}, 1)}
+	r, err := (&app{stdout: io.Discard, stderr: other, talk: talk{other}}).newRunner(other.read)
+	var hinted *hintError
+	if !errors.Is(err, syscall.EADDRINUSE) || !errors.As(err, &hinted) || !strings.Contains(hinted.hint, "http.listen") {
+		t.Errorf("a start: %v", err)
+	}
+	if err == nil {
+		r.stop()
+	}
+}
+
 // TestReloadOfThePage changes who probes: the page says so, over the connection that there was. Another web configuration is
 // refused, for it would take effect on no connection.
 func TestReloadOfThePage(t *testing.T) {

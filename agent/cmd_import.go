@@ -1,12 +1,10 @@
 package agent
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -30,17 +28,18 @@ func (a *app) importCommand() *cobra.Command {
 	}
 	f := configFlagsOf(c)
 	f.store(c)
-	c.RunE = func(_ *cobra.Command, args []string) error {
+	c.RunE = func(c *cobra.Command, args []string) error {
 		cfg, err := a.load(f)
 		if err != nil {
 			return err
 		}
-		in, name, err := a.openRounds(args)
+		in, name, err := a.openRounds(c.Context(), args)
 		if err != nil {
 			return err
 		}
 		defer in.Close()
 		st, err := a.importRounds(cfg.Store.Path, in)
+		err = explainInput(c.Context(), err)
 		switch {
 		case errors.Is(err, fs.ErrExist):
 			return hint(err, "name a store that does not exist yet by --store")
@@ -53,20 +52,8 @@ func (a *app) importCommand() *cobra.Command {
 	return c
 }
 
-// openRounds opens the file that is named, or standard input.
-func (a *app) openRounds(args []string) (in io.ReadCloser, name string, err error) {
-	if len(args) == 0 || args[0] == "-" {
-		return io.NopCloser(a.stdin), "standard input", nil
-	}
-	f, err := os.Open(args[0])
-	if err != nil {
-		return nil, "", hint(err, "`brownout export` writes such a file")
-	}
-	return f, args[0], nil
-}
-
 func (a *app) importRounds(path string, in io.Reader) (store.Stats, error) {
-	rounds := probe.NewRoundReader(bufio.NewReaderSize(in, 1<<20))
+	rounds := probe.NewRoundReader(in)
 	first, err := rounds.Next()
 	if err != nil && !errors.Is(err, io.EOF) {
 		return store.Stats{}, err

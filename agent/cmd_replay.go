@@ -1,10 +1,10 @@
 package agent
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -29,8 +29,8 @@ func (a *app) replayCommand() *cobra.Command {
 	format := choiceFlag(c, "format", "output", "json", "table", "csv")
 	blocks := c.Flags().Bool("blocks", false, "add the blocks' own outages")
 	states := c.Flags().Bool("states", false, "print the states of every block instead")
-	c.RunE = func(_ *cobra.Command, args []string) error {
-		history, err := a.replay(args)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		history, err := a.replay(c.Context(), args)
 		if err != nil {
 			return err
 		}
@@ -43,24 +43,20 @@ func (a *app) replayCommand() *cobra.Command {
 }
 
 // replay judges the rounds of a file or of standard input: all of them or none.
-func (a *app) replay(args []string) (*outage.History, error) {
-	in, name := a.stdin, "standard input"
-	if len(args) == 1 && args[0] != "-" {
-		f, err := os.Open(args[0])
-		if err != nil {
-			return nil, hint(fmt.Errorf("replay: %w", err), "`brownout export` writes such a file")
-		}
-		defer f.Close()
-		in, name = f, args[0]
+func (a *app) replay(ctx context.Context, args []string) (*outage.History, error) {
+	in, name, err := a.openRounds(ctx, args)
+	if err != nil {
+		return nil, fmt.Errorf("replay: %w", err)
 	}
+	defer in.Close()
 	rounds := probe.NewRoundReader(in)
 	first, err := rounds.Next()
 	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, explainRounds(name, err)
+		return nil, explainRounds(name, explainInput(ctx, err))
 	}
 	history, err := outage.Replay(outage.Config{BlockBits: rounds.BlockBits()}, &peeked{first: first, rest: rounds})
 	if err != nil {
-		return nil, explainRounds(name, err)
+		return nil, explainRounds(name, explainInput(ctx, err))
 	}
 	return history, nil
 }

@@ -43,3 +43,13 @@ func TestNotPermitted(t *testing.T) {
 		wantError(t, err, fs.ErrPermission, "may not be opened", "owner")
 	})
 }
+
+// TestOpenPipe: to open a pipe would wait for a writer.
+func TestOpenPipe(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Open(path, Options{ReadOnly: true})
+	wantError(t, err, ErrForeign, path, "no regular file")
+}

@@ -76,14 +76,14 @@ func openLocked(path string, o Options) (*os.File, error) {
 		flag = os.O_RDONLY
 	}
 	for {
+		if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // to open a pipe could wait for ever
+			return nil, fmt.Errorf("%s is %w: it is no regular file: name another file", path, ErrForeign)
+		}
 		f, err := os.OpenFile(path, flag, 0)
 		if err != nil {
 			return nil, explainOpen(path, err)
 		}
 		opened, err := f.Stat()
-		if err == nil && !opened.Mode().IsRegular() {
-			err = fmt.Errorf("%s is %w: it is no regular file: name another file", path, ErrForeign)
-		}
 		if err == nil {
 			err = lock(f, !o.ReadOnly, o.Timeout)
 		}

@@ -1,0 +1,43 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+)
+
+// openRounds opens the file that is named, or standard input. What is read of it ends with ctx.
+func (a *app) openRounds(ctx context.Context, args []string) (in io.ReadCloser, name string, err error) {
+	if len(args) == 0 || args[0] == "-" {
+		return until(ctx, io.NopCloser(a.stdin)), "standard input", nil
+	}
+	f, err := os.Open(args[0])
+	if err != nil {
+		return nil, "", hint(err, "`brownout export` writes such a file")
+	}
+	return until(ctx, f), args[0], nil
+}
+
+// inputBuffer is what is read at a time of rounds.
+const inputBuffer = 256 << 10 // bytes
+
+// until reads in until ctx ends: then a read that waits, of a terminal or a slow pipe, waits no more.
+func until(ctx context.Context, in io.ReadCloser) io.ReadCloser {
+	out, to := io.Pipe()
+	go func() {
+		defer in.Close()
+		_, err := io.CopyBuffer(struct{ io.Writer }{to}, struct{ io.Reader }{in}, make([]byte, inputBuffer))
+		to.CloseWithError(err) // of nil it is io.EOF
+	}()
+	context.AfterFunc(ctx, func() { to.CloseWithError(context.Cause(ctx)) })
+	return out
+}
+
+// explainInput says that a command was interrupted, if it was, rather than what came of that.
+func explainInput(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return errors.New("interrupted")
+	}
+	return err
+}

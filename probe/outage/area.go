@@ -147,14 +147,14 @@ func heardLater(run []silence, host int32) bool {
 	return false
 }
 
-// weightBefore is the odds of the part of the run that was sent before a moment. What a long run has dropped was.
+// weightBefore is the odds of the part of the run that was surely sent before a moment. What a long run has dropped was.
 func (a *area) weightBefore(t probe.Instant) int64 {
 	if len(a.Run) == 0 || t <= a.Run[0].From {
 		return 0
 	}
 	sum := a.Weight
 	for i := range a.Run {
-		if a.Run[i].From >= t {
+		if s := &a.Run[i]; s.From >= t || s.To > t && s.To > s.From.Add(probe.PlanTolerance.Milliseconds()) {
 			sum -= a.Run[i].Weight
 		}
 	}

@@ -148,7 +148,7 @@ const askedEnough = 31
 // thought to answer: all that usually do, or so many that life in a fifth of them would have shown.
 func (d *Detector) askedAll(b *block, since probe.Instant) bool {
 	usual := b.Usual >= hostsForBlock
-	silent, all := 0, 0
+	silent, all, survivors := 0, 0, false
 	for i := range d.Hosts {
 		h := &d.Hosts[i]
 		if !b.holds(h) || (usual && !h.Usual) || h.Expected == 0 {
@@ -157,9 +157,11 @@ func (d *Detector) askedAll(b *block, since probe.Instant) bool {
 		all++
 		if h.Silent && h.SilentAt >= since {
 			silent++
+		} else if b.Open != nil && h.Lived > b.Open.Start.Latest {
+			survivors = true // who answered in this outage may still
 		}
 	}
-	return silent == all || silent >= askedEnough
+	return silent == all || silent >= askedEnough && !survivors
 }
 
 func (b *block) holds(h *host) bool { return b.Index == 0 || h.Block == b.Index }
@@ -240,14 +242,14 @@ func (d *Detector) revive(b *block, h *host, e *event) {
 	if b.State != Total {
 		return
 	}
-	dark := b.Open.Phases[len(b.Open.Phases)-1].Start
+	dark := b.Open.lastPhase().Start
 	if e.from <= dark.Latest {
 		return
 	}
 	b.Loss.reset(e.from)
 	life := d.lifeSince(b, h, e)
 	d.enter(b, Partial, life, e.Seen)
-	b.Open.Cause, b.Open.Back = causeReturn, a.Relit
+	b.Open.Cause, b.Open.Back, b.Open.Unasked = causeReturn, a.Relit, d.unasked(b, dark.At)
 	if a.Relit.At < dark.At {
 		b.Open.Back = life
 	}
@@ -258,7 +260,7 @@ func (d *Detector) revive(b *block, h *host, e *event) {
 // lifeSince bounds since when a host lives in a block that was dark. Of one host that lives we know only when it was last
 // silent; of one that rarely answers, or of a block that is back, more.
 func (d *Detector) lifeSince(b *block, h *host, e *event) Interval {
-	dark := b.Open.Phases[len(b.Open.Phases)-1].Start
+	dark := b.Open.lastPhase().Start
 	relit := d.Areas[b.Index].Relit
 	if h.SilentAt < dark.At && relit.At >= dark.At {
 		return relit

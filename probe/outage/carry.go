@@ -72,7 +72,7 @@ func (c *Carrier) settle(i int) {
 	}
 	switch {
 	case lasts != nil && b.Open != nil:
-		now := b.Open.Phases[len(b.Open.Phases)-1].Kind
+		now := b.Open.lastPhase().Kind
 		b.Open.Outage = carried(*lasts, &b.Open.Outage)
 		if c.turn(&b.Open.Outage, now) {
 			c.tell(b.Open.Outage)

@@ -78,7 +78,7 @@ func (d *Detector) resettle(b *block, left, lit []int32, at, seen probe.Instant)
 		}
 		d.Hosts[i].Since, d.Hosts[i].Weight = 0, 0
 	}
-	for _, i := range d.newcomers(b, at) {
+	for _, i := range append(d.newcomers(b, at), lit...) {
 		d.Hosts[i].New = false
 		for _, k := range d.Hosts[i].Services {
 			s := &d.Services[k]
@@ -117,29 +117,74 @@ func (d *Detector) addresses(hosts []int32) []netip.Addr {
 	return out
 }
 
-// outlast looks at a partial outage at the end of a full round: its hosts may have moved, or it may be how things are now.
+// outlast looks at an outage, of a block that is partial now, at the end of a full round: its hosts may have moved, or it may be how things are now.
 // Either way it ends, as a finding that revises it.
 func (d *Detector) outlast(b *block, seen probe.Instant) {
 	o := b.Open
-	if b.State != Partial || o.Kind != Partial {
+	if b.State != Partial {
 		return
 	}
 	left := d.leavers(b, seen)
-	if lit := d.livesElsewhere(b, left, o.Start.At); lit != nil {
-		d.revise(b, o, Revision{At: seen, Finding: Moved, Kind: Up, Addresses: d.addresses(lit), Rounds: d.roundsAround(seen-1, seen)})
-		d.close(b, instant(max(seen, o.Start.Latest)), seen)
-		d.resettle(b, left, lit, o.Start.At, seen)
+	wait := o.Cause == causeReturn && seen < o.Back.Latest.Add(regainedWithin*d.MedianGap) // its own hosts may yet come back
+	if lit := d.livesElsewhere(b, left, o.Start.At); lit != nil && !wait && (b.Index == 0 || o.Kind == Partial) {
+		start := o.Start.At
+		d.endAsMoved(b, lit, d.movedBy(o, lit, seen), seen)
+		for _, part := range d.openParts(b) {
+			d.endAsMoved(part, lit, instant(max(seen, part.Open.lastPhase().Start.Latest)), seen)
+		}
+		d.resettle(b, left, lit, start, seen)
 		return
 	}
-	if int64(seen-o.Phases[len(o.Phases)-1].Start.At) < shiftedAfter {
+	if int64(seen-o.lastPhase().Start.At) < shiftedAfter {
 		return
 	}
 	d.shift(b, seen)
+	for _, part := range d.openParts(b) {
+		d.shift(part, seen)
+	}
+}
+
+// openParts is the blocks of the space that have an outage, where b is the space: what explains the space's explains theirs.
+func (d *Detector) openParts(b *block) (open []*block) {
 	for i := 1; b.Index == 0 && i < len(d.Parts); i++ {
 		if part := &d.Parts[i]; part.Open != nil {
-			d.shift(part, seen)
+			open = append(open, part)
 		}
 	}
+	return open
+}
+
+// regainedWithin is how many rounds after a total outage a block's own hosts are waited for.
+const regainedWithin = 3
+
+// movedBy is when a block lived again elsewhere: when it came back from total, if nearly all of its new hosts were lit then.
+func (d *Detector) movedBy(o *record, lit []int32, seen probe.Instant) Interval {
+	then := 0
+	for _, i := range lit {
+		if d.Hosts[i].First <= o.Back.Latest.Add(regainedWithin*d.MedianGap) {
+			then++
+		}
+	}
+	if o.Cause == causeReturn && 10*then >= 9*len(lit) {
+		return o.Back
+	}
+	return instant(max(seen, o.Start.Latest))
+}
+
+// endAsMoved ends an outage as one whose hosts live elsewhere. It was none, unless nothing of the space lived in between.
+func (d *Detector) endAsMoved(b *block, lit []int32, end Interval, seen probe.Instant) {
+	was := Up
+	if b.Open.Kind == Total && (b.Index == 0 || d.spaceWasTotal(b.Open.Start)) {
+		was = Total
+	}
+	d.revise(b, b.Open, Revision{At: seen, Finding: Moved, Kind: was, Addresses: d.addresses(lit), Rounds: d.roundsAround(seen-1, seen)})
+	d.close(b, end, seen)
+}
+
+// spaceWasTotal reports whether the space's last outage, which is over, was total and overlaps the start of a block's.
+func (d *Detector) spaceWasTotal(start Interval) bool {
+	space := &d.Parts[0]
+	return space.Open == nil && space.Last != nil && space.Last.Kind == Total && overlaps(&space.Last.Outage, start)
 }
 
 // shift ends an outage as how things are now.

@@ -11,10 +11,15 @@ import (
 type record struct {
 	Outage
 	Cause    cause
-	Back     Interval // when life came back after the last total phase
-	Fraction int64    // millionths: of life that was left
-	Worst    int64    // millionths: the lowest response rate of a pass
+	Back     Interval      // when life came back after the last total phase
+	Fraction int64         // millionths: of life that was left
+	Worst    int64         // millionths: the lowest response rate of a pass
+	Short    probe.Instant // when less than what it had was last seen to answer
+	Unasked  []int32       // hosts that were not asked in the last total phase
 }
+
+// lastPhase is the phase that goes on, or was the last.
+func (o *record) lastPhase() *Phase { return &o.Phases[len(o.Phases)-1] }
 
 type cause uint8
 
@@ -138,10 +143,10 @@ func (d *Detector) close(b *block, end Interval, seen probe.Instant) {
 		o.Phases = o.Phases[:n-1] // it was the end itself
 		d.move(b, o.Phases[n-2].Kind, o.Phases[n-2].Start.At, seen, "")
 	}
-	last := o.Phases[len(o.Phases)-1].Start
+	last := o.lastPhase().Start
 	end.Earliest, end.At = max(end.Earliest, last.Earliest), max(end.At, last.At)
 	end.Latest = max(end.Latest, end.At)
-	o.Phases[len(o.Phases)-1].End = &end
+	o.lastPhase().End = &end
 	o.Status, o.End = Ended, &end
 	o.Kind = worstPhase(o.Phases)
 	o.Evidence = appendNew(o.Evidence, d.roundsAround(end.Earliest, seen), 12)

@@ -16,6 +16,7 @@ func (d *Detector) settle(b *block, r *probe.Round, seen probe.Instant) {
 	}
 	switch {
 	case b.Open != nil:
+		d.doubtTotal(b, r, seen)
 		d.measure(b)
 		d.tryClose(b, seen)
 		if b.Open != nil && r.Kind == probe.Full {
@@ -30,6 +31,70 @@ func (d *Detector) settle(b *block, r *probe.Round, seen probe.Instant) {
 	if b.Suspect != 0 && !d.doubtful(b) {
 		b.Suspect, b.Doubted, b.Lossy, b.LossAt = 0, 0, "", 0
 	}
+}
+
+// doubtTotal takes back a total phase in which not all were asked, at the end of the first full round after it. Had all been
+// silent, those who live now would have been asked in it as often as any. Where far fewer were, they lived all along.
+func (d *Detector) doubtTotal(b *block, r *probe.Round, seen probe.Instant) {
+	o := b.Open
+	n := len(o.Phases)
+	if len(o.Unasked) == 0 || b.State != Partial || n < 2 || r.Kind != probe.Full || r.Start < o.Back.Latest {
+		return
+	}
+	all, lives, asked := 0, 0, 0 // asked: of those that live
+	for i := range d.Hosts {
+		h := &d.Hosts[i]
+		if !b.holds(h) || h.Expected == 0 {
+			continue
+		}
+		all++
+		if h.Lived > o.Phases[n-2].Start.Latest {
+			lives++
+			if !slices.Contains(o.Unasked, int32(i)) {
+				asked++
+			}
+		}
+	}
+	share := all - len(o.Unasked) // asked, of all
+	o.Unasked = nil
+	if 4*asked*all < lives*share {
+		d.wasPartial(b, seen)
+	}
+}
+
+// wasPartial makes the total phase before the one under way a part of it.
+func (d *Detector) wasPartial(b *block, seen probe.Instant) {
+	o := b.Open
+	n := len(o.Phases)
+	o.Phases[n-2].Kind = Partial
+	o.Phases = o.Phases[:n-1]
+	if n > 2 && o.Phases[n-3].Kind == Partial {
+		o.Phases = o.Phases[:n-2]
+	}
+	o.lastPhase().End = nil
+	o.Kind, o.Dark = worstPhase(o.Phases), d.darkParts(b)
+	o.Worst = 2 * million // to be measured
+	d.move(b, Partial, o.lastPhase().Start.At, seen, "")
+}
+
+// darkParts is the blocks of the space that are total, where b is the space.
+func (d *Detector) darkParts(b *block) (dark []netip.Prefix) {
+	for _, part := range d.openParts(b) {
+		if part.State == Total {
+			dark = append(dark, part.Prefix)
+		}
+	}
+	return dark
+}
+
+// unasked is the hosts with a baseline that have not been asked since a moment, and silent.
+func (d *Detector) unasked(b *block, since probe.Instant) (out []int32) {
+	for i := range d.Hosts {
+		if h := &d.Hosts[i]; b.holds(h) && h.Expected > 0 && h.SilentAt < since {
+			out = append(out, int32(i))
+		}
+	}
+	return out
 }
 
 // longEnough is how long silence must last to be an outage, in milliseconds: a minute or, where that is less, two rounds.
@@ -136,7 +201,11 @@ func protocolNames(codes []uint32) []string {
 
 // tryClose ends an outage when the block is alive again, and nothing in it is dark any more.
 func (d *Detector) tryClose(b *block, seen probe.Instant) {
-	if b.State != Partial || !d.regained(b, seen) {
+	if b.State != Partial {
+		return
+	}
+	if !d.regained(b, seen) {
+		b.Open.Short = seen
 		return
 	}
 	if b.Index == 0 && slices.ContainsFunc(d.Parts[1:], func(c block) bool { return c.State == Total || c.State == Unknown }) {
@@ -171,7 +240,15 @@ func (d *Detector) recovery(b *block) Interval {
 		}
 	case causeDark:
 		end, ok := d.relit(o)
-		if !ok || end.At > o.Start.At {
+		if !ok {
+			return end
+		}
+		if end.At > o.Start.At && end.Latest.Add(2*d.MedianGap) < o.Short { // more was silent than the prefixes, and for longer
+			if back := d.returned(b); back.At > end.At {
+				return back
+			}
+		}
+		if end.At > o.Start.At {
 			return end
 		}
 	}

@@ -1,0 +1,193 @@
+package outage_test
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"brownout/probe"
+	"brownout/probe/outage"
+)
+
+// people adds n hosts that answer ping, from an address on in steps.
+func (w *world) people(n, first, step int, availability float64) *world {
+	for i := range n {
+		w.hosts = append(w.hosts, simHost{addr: w.space.Addr(first + i*step), by: map[probe.Protocol]float64{probe.ICMP: availability}, rtt: 200_000})
+	}
+	return w
+}
+
+// during is whether a moment lies between two, in hours after the world began.
+func during(t probe.Instant, from, to float64) bool { return t >= hours(from) && t < hours(to) }
+
+func hours(h float64) probe.Instant { return simStart.Add(int64(h * hour)) }
+
+// ofSpace is a run's outages of the space, each as "kind from-to finding", in hours after the world began.
+func ofSpace(h *outage.History) (list []string) {
+	for _, o := range h.Outages(false) {
+		s := fmt.Sprintf("%v %.0f-", o.Kind, float64(o.Start.At-simStart)/hour)
+		if o.End != nil {
+			s += fmt.Sprintf("%.0f", float64(o.End.At-simStart)/hour)
+		}
+		for _, r := range o.Revisions {
+			s += " " + string(r.Finding)
+		}
+		list = append(list, s)
+	}
+	return list
+}
+
+// A power cut that renumbers, or from which half never comes back, is over when it is: the next total outage is another one,
+// of the space and of its blocks.
+func TestTotalOutagesThatChangeTheSpace(t *testing.T) {
+	isOld := func(w *world, a netip.Addr) bool { return a.Less(w.space.Addr(700)) }
+	for name, test := range map[string]struct {
+		down  func(w *world, t probe.Instant, a netip.Addr) bool
+		hours float64
+		want  []string
+	}{
+		"all come back renumbered": {
+			func(w *world, t probe.Instant, a netip.Addr) bool {
+				return during(t, 36, 41) || during(t, 130, 132) || isOld(w, a) == (t >= hours(41))
+			}, 140, []string{"total 36-41 moved", "total 130-132"},
+		},
+		"half never come back": {
+			func(w *world, t probe.Instant, a netip.Addr) bool {
+				i, _ := w.space.Index(a)
+				return during(t, 36, 41) || during(t, 280, 282) || !isOld(w, a) || t >= hours(41) && i%2 == 0
+			}, 290, []string{"total 36-209 shifted", "total 280-282"},
+		},
+	} {
+		for seed := range uint64(cases(2, 20)) {
+			w := newWorld(t, seed, probe.ICMP).people(30, 3, 11, 0.99).people(30, 702, 9, 0.99)
+			w.down = func(t probe.Instant, a netip.Addr, _ probe.Protocol) bool { return test.down(w, t, a) }
+			h, _ := w.run(int(test.hours * 60 / 11))
+			if got := ofSpace(h); !slices.Equal(got, test.want) {
+				t.Errorf("%s, seed %d: %q, want %q", name, seed, got, test.want)
+			}
+			for _, o := range h.Outages(true) {
+				if o.End == nil || o.Start.At < hours(40) && o.End.At > hours(280) {
+					t.Errorf("%s, seed %d: an outage of %s never ends", name, seed, o.Block)
+				}
+			}
+		}
+	}
+}
+
+// A /24 whose hosts all move to another is an outage of the space until that is seen, and no other one after.
+func TestBlockThatMoves(t *testing.T) {
+	for seed := range uint64(cases(3, 20)) {
+		w := newWorld(t, seed, probe.ICMP).people(40, 3, 9, 0.99).people(12, 520, 5, 0.99).people(12, 800, 5, 0.99)
+		third, fourth := netip.MustParsePrefix("198.18.2.0/24"), netip.MustParsePrefix("198.18.3.0/24")
+		w.down = func(t probe.Instant, a netip.Addr, _ probe.Protocol) bool {
+			return third.Contains(a) && t >= hours(30) || fourth.Contains(a) && t < hours(30)
+		}
+		h, _ := w.run(260)
+		if got := ofSpace(h); len(got) > 1 || len(got) == 1 && got[0] != "partial 30-30 moved" {
+			t.Errorf("seed %d: %q", seed, got)
+		}
+	}
+}
+
+// Where many are asked and few live on, the space is not total, over and over, whenever those few have not been asked for a
+// while.
+func TestSurvivors(t *testing.T) {
+	n, total := cases(4, 30), 0
+	for seed := range uint64(n) {
+		w := newWorld(t, seed, probe.ICMP).people(60, 3, 17, 0.99)
+		w.confirm = false
+		w.down = func(t probe.Instant, a netip.Addr, _ probe.Protocol) bool {
+			return during(t, 20, 24) && a != w.hosts[20].addr && a != w.hosts[47].addr
+		}
+		h, _ := w.run(200)
+		list := h.Outages(false)
+		if len(list) != 1 || len(list[0].Phases) > 2 {
+			t.Errorf("seed %d: %s", seed, encode(t, h))
+			continue
+		}
+		o := &list[0]
+		if o.Kind == outage.Total { // one of the two did not answer by chance, and the other had not been asked
+			total++
+			continue
+		}
+		for _, i := range []int{20, 47} {
+			a := w.hosts[i].addr
+			if slices.Contains(o.Gone, a) || slices.ContainsFunc(o.Dark, func(p netip.Prefix) bool { return p.Contains(a) }) {
+				t.Errorf("seed %d: %v lives, and is said to be gone: %v, dark %v", seed, a, o.Gone, o.Dark)
+			}
+		}
+		if o.Observed < 1 || o.Observed > 2 || o.End == nil || o.End.Earliest > hours(24) || o.End.Latest < hours(24) {
+			t.Errorf("seed %d: %d answered, and it ended %+v", seed, o.Observed, o.End)
+		}
+	}
+	if 10*total > n {
+		t.Errorf("%d of %d are total", total, n)
+	}
+}
+
+// A total outage of a large space that was short is total, though not all were asked in it.
+func TestShortTotalOfMany(t *testing.T) {
+	for seed := range uint64(cases(2, 20)) {
+		w := newWorld(t, seed, probe.ICMP).people(300, 3, 3, 0.99)
+		w.confirm = false
+		w.down = func(t probe.Instant, _ netip.Addr, _ probe.Protocol) bool {
+			return during(t, 20, 20.1) || during(t, 30, 30.5)
+		}
+		h, _ := w.run(200)
+		if got := ofSpace(h); !slices.Equal(got, []string{"total 20-20", "total 30-30"}) && !slices.Equal(got, []string{"total 20-20", "total 30-31"}) {
+			t.Errorf("seed %d: %q", seed, got)
+		}
+	}
+}
+
+// Rounds that tell when they were answered, but not when what stayed silent was sent: total is total all the same.
+func TestUnknownSendTimes(t *testing.T) {
+	for seed := range uint64(cases(12, 100)) {
+		w := newWorld(t, seed)
+		w.confirm = false
+		for i := range 24 {
+			by := map[probe.Protocol]float64{}
+			if i%3 != 0 {
+				by[probe.ICMP] = 0.98
+			}
+			if i%3 != 1 {
+				by[probe.TCP(80)] = 0.98
+			}
+			w.hosts = append(w.hosts, simHost{addr: w.space.Addr(9 + 31*i), by: by, rtt: 200_000})
+		}
+		w.amend = func(r *probe.Round) { r.Seeded, r.Seed = false, 0 }
+		w.down = func(t probe.Instant, _ netip.Addr, _ probe.Protocol) bool {
+			return during(t, 20, 20.6) || during(t, 30, 31.7)
+		}
+		h, _ := w.run(200)
+		for _, o := range h.Outages(false) {
+			if o.Kind != outage.Total {
+				t.Errorf("seed %d: %v at rate %v", seed, o.Kind, o.ResponseRate)
+			}
+		}
+		if n := len(h.Outages(false)); n != 2 {
+			t.Errorf("seed %d: %d outages: %q", seed, n, ofSpace(h))
+		}
+	}
+}
+
+// A partial outage is not over when the prefix that was dark first has one host again, and the rest are still missing.
+func TestPartialOutageOutlastsItsDarkPrefix(t *testing.T) {
+	for seed := range uint64(cases(120, 400)) {
+		w := newWorld(t, seed, probe.ICMP).people(16, 2, 2, 0.97)
+		w.confirm = false
+		w.every = 11 * time.Minute
+		w.down = func(t probe.Instant, a netip.Addr, _ probe.Protocol) bool {
+			i, _ := w.space.Index(a)
+			return during(t, 20, 24) && i%10 != 2
+		}
+		h, _ := w.run(200)
+		for _, o := range h.Outages(false) {
+			if o.Start.At < hours(21) && o.End != nil && o.End.Latest < hours(23.5) {
+				t.Errorf("seed %d: %q", seed, ofSpace(h))
+			}
+		}
+	}
+}

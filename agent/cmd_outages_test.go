@@ -87,9 +87,26 @@ func TestStatus(t *testing.T) {
 	var out bytes.Buffer
 	a := &app{stdout: &out}
 	judged := instantAt("2014-12-22T10:59:00Z")
-	a.drawStatus(&web.Status{State: outage.Partial, Judged: &judged, Blocks: blocks, Agent: &web.Agent{Started: since, Vantage: "lab", Healthy: true}})
+	a.drawStatus(&web.Status{State: outage.Partial, Judged: &judged, Blocks: blocks, Agent: &web.Agent{Started: since, Vantage: "lab", Healthy: true, Checked: true}})
 	fits(t, out.String())
 	golden(t, "status.txt", out.String())
+}
+
+// TestStatusTellsWhetherSilenceCounts: who configured no references is not told that they are silent.
+func TestStatusTellsWhetherSilenceCounts(t *testing.T) {
+	for want, of := range map[string]web.Agent{
+		"as acknowledged: silence counts unchecked": {Healthy: true},
+		"it declares no total outage":               {},
+		"connectivity is in doubt":                  {Checked: true},
+	} {
+		var out bytes.Buffer
+		judged := instantAt("2014-12-22T10:59:00Z")
+		(&app{stdout: &out}).drawStatus(&web.Status{State: outage.Up, Judged: &judged, Agent: &of})
+		if strings.Count(out.String(), "connectivity") != 1 || !strings.Contains(out.String(), want) {
+			t.Errorf("%+v: %q", of, out.String())
+		}
+		fits(t, out.String())
+	}
 }
 
 func fits(t *testing.T, text string) {

@@ -204,7 +204,12 @@ func (a *app) drawHeadline(p palette, s *web.Status) {
 		line += fmt.Sprintf("; round of %s: %d%% sent, %d answered", r.Start.Time().Format(time.TimeOnly), 100*r.Sent/r.Planned, r.Answered)
 	}
 	fmt.Fprintln(a.stdout, p.faint(line+"."))
-	if !s.Agent.Healthy {
+	switch {
+	case !s.Agent.Checked && !s.Agent.Healthy:
+		fmt.Fprintln(a.stdout, "Too few vouch for its connectivity (vantage.references): it declares no total outage.")
+	case !s.Agent.Checked:
+		fmt.Fprintln(a.stdout, "Too few vouch for its connectivity (vantage.references), as acknowledged: silence counts unchecked.")
+	case !s.Agent.Healthy:
 		fmt.Fprintln(a.stdout, "Its own connectivity is in doubt: silence is not counted.")
 	}
 }

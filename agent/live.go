@@ -97,7 +97,7 @@ func (l *liveAgent) stored(f outage.Findings) {
 
 func (l *liveAgent) agent() *web.Agent {
 	e := l.engine.Load()
-	out := &web.Agent{Version: readBuildInfo().Version, PID: os.Getpid(), Started: l.started, Vantage: e.Name, Healthy: e.healthy()}
+	out := &web.Agent{Version: readBuildInfo().Version, PID: os.Getpid(), Started: l.started, Vantage: e.Name, Healthy: e.healthy(), Checked: e.Vantage.Verified()}
 	if v := l.view.Load(); v != nil && v.Full != nil {
 		out.Round = &web.Progress{Start: v.Round.Start}
 		out.Round.Sent, out.Round.Planned, out.Round.Answered = v.Full.Progress()

@@ -110,7 +110,7 @@ func serveStore(ts *testscript.TestScript, path string) (stop func()) {
 	ts.Check(err)
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
-	h := web.Handler(s, web.Options{Live: func() *web.Agent { return &web.Agent{Version: "test", Vantage: "fra1", Healthy: true} }})
+	h := web.Handler(s, web.Options{Live: func() *web.Agent { return &web.Agent{Version: "test", Vantage: "fra1", Healthy: true, Checked: true} }})
 	go func() {
 		served <- web.Serve(ctx, caring(s, slog.New(slog.DiscardHandler), h), nil, web.Listener{Listener: l})
 	}()

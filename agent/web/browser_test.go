@@ -73,7 +73,7 @@ func siteOf(t testing.TB, s *store.Store, now probe.Instant, live bool) *site {
 	if live {
 		o.Feed = v.feed
 		o.Live = func() *web.Agent {
-			return &web.Agent{Version: "test", Vantage: "fra1", Healthy: true, Round: &web.Progress{Start: now, Sent: 10, Planned: 100}}
+			return &web.Agent{Version: "test", Vantage: "fra1", Healthy: true, Checked: true, Round: &web.Progress{Start: now, Sent: 10, Planned: 100}}
 		}
 	}
 	server := httptest.NewServer(web.Handler(s, o))

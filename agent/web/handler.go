@@ -53,7 +53,8 @@ type Agent struct {
 	PID     int           `json:"pid"`
 	Started probe.Instant `json:"started"`
 	Vantage string        `json:"vantage"`
-	Healthy bool          `json:"vantage_ok"`      // whether its own connectivity is vouched for now
+	Healthy bool          `json:"vantage_ok"`      // whether silence counts now
+	Checked bool          `json:"vantage_checked"` // whether enough references are asked about its own connectivity
 	Round   *Progress     `json:"round,omitempty"` // the round under way
 }
 

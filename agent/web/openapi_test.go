@@ -80,7 +80,7 @@ func liveOptions() web.Options {
 	return web.Options{
 		Now: func() time.Time { return time.Date(2026, 3, 1, 6, 36, 0, 0, time.UTC) },
 		Live: func() *web.Agent {
-			return &web.Agent{Version: "test", Vantage: "fra1", Healthy: true, Round: &web.Progress{Start: 1, Sent: 1, Planned: 2}}
+			return &web.Agent{Version: "test", Vantage: "fra1", Healthy: true, Checked: true, Round: &web.Progress{Start: 1, Sent: 1, Planned: 2}}
 		},
 		About: web.About{Operator: "the tests", Contact: "tests@example.org", Settings: []web.Setting{{Name: "Rounds", Value: "11m"}}},
 	}

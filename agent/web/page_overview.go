@@ -186,8 +186,12 @@ func (o *overview) alarm(ready func() error) {
 			o.Alarms = append(o.Alarms, "The round is late: "+err.Error()+".")
 		}
 	}
-	if o.Agent != nil && !o.Agent.Healthy {
+	switch {
+	case o.Agent == nil || o.Agent.Healthy:
+	case o.Agent.Checked:
 		o.Alarms = append(o.Alarms, "Nobody vouches for our own connectivity now: silence may be ours.")
+	default:
+		o.Alarms = append(o.Alarms, "Nobody vouches for our own connectivity, for too few references are configured: no total outage is declared.")
 	}
 	if o.Space.State == outage.Unknown {
 		o.Alarms = append(o.Alarms, "The state is unknown since "+stamp(o.Space.Since)+": "+reasonWords(o.Space.Reason)+".")

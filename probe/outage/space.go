@@ -188,6 +188,10 @@ func (d *Detector) status(b *block) BlockStatus {
 	}
 	if u := d.unseenNow(b); u != nil {
 		out.State, out.Since, out.Reason = Unknown, u.From, u.Reason
+	} else {
+		for _, u := range d.unseenOf(b) { // since then it is known again
+			out.Since = max(out.Since, u.To)
+		}
 	}
 	out.Reports = d.reports(b)
 	for _, r := range out.Reports {

@@ -67,7 +67,7 @@ func TestStatusUnseen(t *testing.T) {
 		t.Errorf("while it lasts: %+v", s)
 	}
 	d.Advance(bad + 650_000)
-	if s := d.Blocks()[0]; s.State != outage.Up {
+	if s := d.Blocks()[0]; s.State != outage.Up || s.Since != bad+300_000 {
 		t.Errorf("after: %+v", s)
 	}
 	if s := d.BlocksAt(bad + 650_000 + 30*60_000)[0]; s.State != outage.Unknown || s.Reason != "gap" {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -113,9 +114,9 @@ func (a *app) playDemo(ctx context.Context, o *demoOptions, scenario *lab.Scenar
 	}
 	defer s.Close()
 
-	_, cursor, err := s.Detector()
+	cursor, err := resumable(s, scenario)
 	if err != nil {
-		return nil, err
+		return nil, hint(err, "name a file that does not exist yet by --keep")
 	}
 	world, end := context.WithCancel(context.WithoutCancel(ctx)) // it outlives whoever measures it
 	defer end()
@@ -132,6 +133,7 @@ func (a *app) playDemo(ctx context.Context, o *demoOptions, scenario *lab.Scenar
 	defer closeAll()
 	view := a.demoView(o, scenario)
 	defer view.close()
+	user := ctx
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	e.Stored = o.committed
@@ -144,8 +146,34 @@ func (a *app) playDemo(ctx context.Context, o *demoOptions, scenario *lab.Scenar
 	if err := e.run(ctx); err != nil {
 		return nil, err
 	}
+	if now := probe.InstantOf(clock.Now()); user.Err() != nil && now < scenario.End {
+		return nil, hint(fmt.Errorf("interrupted at %s of the scenario, before its end: nothing is said of its verdicts", stamp(now)),
+			"with --keep FILE, the same command goes on from there, and `brownout outages --store FILE` tells what was found so far")
+	}
 	return s.Outages()
 }
+
+// resumable is how far a store's demo was played, 0 of a new one. A store that holds anything else is an error.
+func resumable(s *store.Store, scenario *lab.Scenario) (cursor probe.Instant, err error) {
+	for _, newestFirst := range []bool{false, true} {
+		for r, err := range s.Rounds(math.MinInt64, outage.EndOfTime, newestFirst) {
+			if err != nil {
+				return 0, err
+			}
+			if r.Vantage != demoVantage || r.Space.String() != scenario.Space.String() || r.Start < scenario.Start {
+				return 0, fmt.Errorf("store %s holds a round of %s, measured by %s: it is not this demo's", s.Path(), stamp(r.Start), r.Vantage)
+			}
+			break
+		}
+	}
+	if _, cursor, err = s.Detector(); err == nil && cursor >= scenario.End {
+		err = fmt.Errorf("store %s holds a demo that was played to its end", s.Path())
+	}
+	return cursor, err
+}
+
+// demoVantage is the name of who measures a demo.
+const demoVantage = "demo"
 
 // simulation is a scenario that is being served.
 type simulation struct {
@@ -183,7 +211,7 @@ func scenarioConfig(scenario *lab.Scenario) *Config {
 	c.Probe.Timeout, c.Probe.LateWindow = d.Timeout, 5*d.Timeout
 	c.Probe.Rate, c.Probe.ExtraPer24 = 0, 0
 	c.Probe.Contact = "https://brownout.example/demo"
-	c.Vantage.Name, c.Vantage.References = "demo", scenario.References
+	c.Vantage.Name, c.Vantage.References = demoVantage, scenario.References
 	return c
 }
 

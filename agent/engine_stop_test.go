@@ -1,10 +1,12 @@
 package agent
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -132,6 +134,38 @@ func TestDemoStopIsNoFault(t *testing.T) {
 	defer s.Close()
 	if whole := spaceOf(t, s); whole.State != outage.Up || whole.Reason != "" {
 		t.Errorf("the space is %v since %v: %q", whole.State, whole.Since, whole.Reason)
+	}
+}
+
+// TestDemoKeepsToItsOwn: a demo is not played into a store of anything else, and says nothing of what it was not let play.
+func TestDemoKeepsToItsOwn(t *testing.T) {
+	scenario, err := readScenario("steady")
+	if err != nil {
+		t.Fatal(err)
+	}
+	scenario.End = scenario.Start.Add(600_000)
+	a := &app{stdout: io.Discard, stderr: io.Discard, talk: talk{io.Discard}}
+	format := "json"
+	play := func(ctx context.Context, path string, want string) {
+		t.Helper()
+		_, err := a.playDemo(ctx, &demoOptions{speed: 10_000, format: &format, keep: path, inProcess: true}, scenario)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+	kept, real := filepath.Join(t.TempDir(), "demo.db"), filepath.Join(t.TempDir(), "real.db")
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	play(ended, kept, "interrupted at")
+	play(t.Context(), kept, "")
+	play(t.Context(), kept, "played to its end")
+	if err := fillStore(real, fixture); err != nil {
+		t.Fatal(err)
+	}
+	before := command(t, nil, "export", "--store", real)
+	play(t.Context(), real, "not this demo's")
+	if after := command(t, nil, "export", "--store", real); !bytes.Equal(before, after) {
+		t.Error("the store of an agent was changed")
 	}
 }
 

@@ -49,22 +49,29 @@ func (a *app) drawRounds(list []web.RoundInfo) {
 		if !r.VantageOK {
 			vantage += " (in doubt)"
 		}
-		t.AppendRow([]any{stamp(r.Start), lasting(r.End - r.Start), r.Kind.String(), r.Answering, r.Addresses, protocolsLine(p, r.Probes), vantage})
+		took := lasting(r.End - r.Start)
+		if r.UnderWay {
+			took = "so far"
+		}
+		t.AppendRow([]any{stamp(r.Start), took, r.Kind.String(), r.Answering, r.Addresses, protocolsLine(p, r), vantage})
 	}
 	t.Render()
 }
 
-// protocolsLine is "icmp 18  tcp/80 9": lives by protocol, with what was not sent.
-func protocolsLine(p palette, probes []web.PassInfo) string {
-	line := ""
-	for i := range probes {
-		q := &probes[i]
+// protocolsLine is "icmp 18  tcp/80 9": lives by protocol, with what was not sent, or of a round under way not yet.
+func protocolsLine(p palette, r *web.RoundInfo) string {
+	line, yet := "", ""
+	if r.UnderWay {
+		yet = "yet "
+	}
+	for i := range r.Probes {
+		q := &r.Probes[i]
 		if line != "" {
 			line += "  "
 		}
 		line += p.faint(q.Protocol.String()) + fmt.Sprintf(" %d", q.Reply+q.Refused+q.Late)
 		if q.Unsent > 0 {
-			line += fmt.Sprintf(" (%d unsent)", q.Unsent)
+			line += fmt.Sprintf(" (%d %sunsent)", q.Unsent, yet)
 		}
 	}
 	return line

@@ -146,6 +146,9 @@ func (h *handler) observationsOf(ip netip.Addr, from, to probe.Instant, limit in
 				yield(nil, err)
 				return
 			}
+			if seen.Outcome == probe.Unsent && h.underWay(seen.Start, seen.Kind) {
+				continue // it is not due yet
+			}
 			o := observationOf(seen, ip)
 			if n++; !yield(&o, nil) || n >= limit {
 				return

@@ -20,6 +20,7 @@ import (
 
 	"brownout/agent/web"
 	"brownout/probe"
+	"brownout/probe/outage"
 )
 
 // described is the API's own description, by which its answers are judged.
@@ -169,5 +170,32 @@ func TestSeriesTellsUnknownFromZero(t *testing.T) {
 		if points == "6" && (got.Step == 0 || len(got.Time) > 7) || points != "6" && got.Step != 0 {
 			t.Errorf("%s points: %d of %d ms", points, len(got.Time), got.Step)
 		}
+	}
+}
+
+// TestRoundUnderWay: what the agent has not sent yet is no failure to send.
+func TestRoundUnderWay(t *testing.T) {
+	s := openStore(t)
+	var last *probe.Round
+	for r, err := range s.Rounds(0, outage.EndOfTime, true) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Kind == probe.Full {
+			last = r
+			break
+		}
+	}
+	opt := liveOptions()
+	opt.Live = func() *web.Agent { return &web.Agent{Round: &web.Progress{Start: last.Start}} }
+	h := web.Handler(s, opt)
+	var rounds []web.RoundInfo
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/api/v1/rounds?kind=round&limit=2", nil))
+	if err := json.Unmarshal(w.Body.Bytes(), &rounds); err != nil {
+		t.Fatal(err)
+	}
+	if len(rounds) != 2 || !rounds[0].UnderWay || rounds[1].UnderWay {
+		t.Errorf("%s", w.Body.Bytes())
 	}
 }

@@ -16,6 +16,7 @@ type RoundInfo struct {
 	Start     probe.Instant `json:"start"`
 	End       probe.Instant `json:"end"`
 	Kind      probe.Kind    `json:"kind"`
+	UnderWay  bool          `json:"under_way,omitempty"` // what it says is unsent may yet be sent
 	Vantage   string        `json:"vantage"`
 	VantageOK bool          `json:"vantage_ok"` // all the time
 	Addresses int           `json:"addresses"`
@@ -83,14 +84,14 @@ func (h *handler) rounds(a *answer) error {
 	if err := a.p.done(); err != nil {
 		return err
 	}
-	infos := describeAll(a.rounds(h.src.Rounds(from, to, true)), kind, limit)
+	infos := h.describeAll(a.rounds(h.src.Rounds(from, to, true)), kind, limit)
 	if format == "csv" {
 		return list(a, format, roundColumns, byPass(infos))
 	}
 	return list(a, format, nil, infos)
 }
 
-func describeAll(rounds iter.Seq2[*probe.Round, error], kind string, limit int) iter.Seq2[*RoundInfo, error] {
+func (h *handler) describeAll(rounds iter.Seq2[*probe.Round, error], kind string, limit int) iter.Seq2[*RoundInfo, error] {
 	return func(yield func(*RoundInfo, error) bool) {
 		n := 0
 		for r, err := range rounds {
@@ -102,6 +103,7 @@ func describeAll(rounds iter.Seq2[*probe.Round, error], kind string, limit int) 
 				continue
 			}
 			info := Describe(r)
+			info.UnderWay = h.underWay(r.Start, r.Kind)
 			if n++; !yield(&info, nil) || n >= limit {
 				return
 			}
@@ -147,6 +149,16 @@ var roundColumns = []column[passRow]{
 	count("unreachable", func(r *passRow) int { return r.pass.Unreachable }),
 	count("timeout", func(r *passRow) int { return r.pass.Timeout }),
 	count("unsent", func(r *passRow) int { return r.pass.Unsent }),
+	boolean("under_way", func(r *passRow) bool { return r.round.UnderWay }),
+}
+
+// underWay reports whether a round is the one that the agent sweeps now.
+func (h *handler) underWay(start probe.Instant, kind probe.Kind) bool {
+	if h.opt.Live == nil || kind != probe.Full {
+		return false
+	}
+	agent := h.opt.Live()
+	return agent != nil && agent.Round != nil && agent.Round.Start == start
 }
 
 // round answers with one round as a line of the interchange format.

@@ -29,13 +29,18 @@ type app struct {
 
 // Run runs the command that args name and returns the program's exit code. It returns soon after ctx ends.
 func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, talk: talk{stderr}, env: os.Environ()}
+	out := &output{Writer: stdout}
+	a := &app{stdin: stdin, stdout: out, stderr: stderr, talk: talk{stderr}, env: os.Environ()}
 	root := a.rootCommand()
 	root.SetArgs(args)
 	root.SetIn(stdin)
-	root.SetOut(stdout)
+	root.SetOut(out)
 	root.SetErr(stderr)
-	return a.talk.failure(root.ExecuteContext(ctx))
+	err := root.ExecuteContext(ctx)
+	if out.failed != nil {
+		err = hint(fmt.Errorf("write the answer: %w", out.failed), "what was printed is not whole: look at where it goes")
+	}
+	return a.talk.failure(err)
 }
 
 func (a *app) rootCommand() *cobra.Command {

@@ -223,7 +223,7 @@ func (a *app) demoView(o *demoOptions, scenario *lab.Scenario) *liveView {
 	return newLiveView(out, liveOptions{
 		Title: fmt.Sprintf("%s, %d times as fast", scenario.Name, o.speed),
 		Space: scenario.Space, From: scenario.Start, To: scenario.End,
-		Color: a.paletteOf(out).on, Terminal: isTerminal(out), Size: func() (int, int) { return terminalSize(out) },
+		Color: a.paletteOf(out).on, Terminal: a.drawsOver(out), Size: func() (int, int) { return terminalSize(out) },
 	})
 }
 
@@ -255,7 +255,7 @@ func (a *app) reportDemo(o *demoOptions, scenario *lab.Scenario, found []outage.
 }
 
 func terminalSize(w io.Writer) (columns, rows int) {
-	if f, ok := w.(*os.File); ok {
+	if f, ok := fileOf(w); ok {
 		if c, r, err := term.GetSize(int(f.Fd())); err == nil {
 			return c, r
 		}

@@ -64,10 +64,11 @@ func (a *app) dialWatched(c *cobra.Command, f *configFlags, remote string) (*cli
 
 // watcher turns an agent's answers and events into what an engine shows.
 type watcher struct {
-	ask  *client
-	view *liveView
-	last engineView
-	read probe.Instant // when the round under way was read last
+	ask   *client
+	view  *liveView
+	last  engineView
+	read  probe.Instant  // when the round under way was read last
+	ended *web.RoundInfo // the latest round that is over, until it has been read as such
 }
 
 // watch shows an agent until ctx ends, or the agent does.
@@ -107,7 +108,7 @@ func (w *watcher) begin(ctx context.Context, a *app) error {
 	}
 	w.view = newLiveView(a.stdout, liveOptions{
 		Title: title, Space: r.Space, From: rounds[0].End.Add(-day), // on the agent's clock
-		Color: a.paletteOf(a.stdout).on, Terminal: isTerminal(a.stdout), Size: func() (int, int) { return terminalSize(a.stdout) },
+		Color: a.paletteOf(a.stdout).on, Terminal: a.drawsOver(a.stdout), Size: func() (int, int) { return terminalSize(a.stdout) },
 	})
 	if err := w.past(ctx); err != nil {
 		return err
@@ -196,6 +197,11 @@ func (w *watcher) take(ctx context.Context, name string, data []byte) error {
 		if err = json.Unmarshal(data, &m); err == nil {
 			err = w.status(ctx, &m)
 		}
+	case "round":
+		var info web.RoundInfo
+		if err = json.Unmarshal(data, &info); err == nil && info.Kind == probe.Full {
+			w.ended = &info
+		}
 	case "change":
 		f.Changes = make([]outage.Change, 1)
 		if err = json.Unmarshal(data, &f.Changes[0]); err == nil {
@@ -218,18 +224,36 @@ const readEvery = 20_000
 
 func (w *watcher) status(ctx context.Context, m *web.Moment) error {
 	w.last.Judged, w.last.Blocks = m.Judged, m.Blocks
-	if m.Agent != nil && m.Agent.Round != nil && m.Now >= w.read.Add(readEvery) {
-		w.read = m.Now
-		r, err := w.round(ctx, m.Agent.Round.Start)
-		var missing *web.Problem
-		switch {
-		case err == nil:
-			w.last.Round = r
-		case !errors.As(err, &missing): // else it is not stored yet
-			return err
-		}
+	if err := w.readRound(ctx, m); err != nil {
+		return err
 	}
 	w.show(m.Now, outage.Findings{})
+	return nil
+}
+
+// readRound reads the round that ended last once it is stored, or else, now and then, the one under way. Until anything of
+// that is stored, the one before is shown.
+func (w *watcher) readRound(ctx context.Context, m *web.Moment) error {
+	var start probe.Instant
+	switch {
+	case w.ended != nil:
+		start = w.ended.Start
+	case m.Agent != nil && m.Agent.Round != nil && m.Now >= w.read.Add(readEvery):
+		w.read, start = m.Now, m.Agent.Round.Start
+	default:
+		return nil
+	}
+	r, err := w.round(ctx, start)
+	var missing *web.Problem
+	switch {
+	case errors.As(err, &missing): // it is not stored yet
+		return nil
+	case err != nil:
+		return err
+	case w.ended == nil && r.End == r.Start, w.ended != nil && r.End < w.ended.End:
+		return nil
+	}
+	w.last.Round, w.ended = r, nil
 	return nil
 }
 

@@ -7,8 +7,29 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
+
+// fullDisk is a stream that takes nothing.
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
+
+// TestFullDisk: an answer that could not be written is a failure, whatever its form.
+func TestFullDisk(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.db")
+	if err := fillStore(path, fixture); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"outages"}, {"rounds"}, {"status"}, {"address", "198.18.0.3"}, {"outages", "--format", "json"}, {"export"}} {
+		var talk bytes.Buffer
+		code := Run(t.Context(), append(args, "--store", path), strings.NewReader(""), fullDisk{}, &talk)
+		if code != exitFailure || strings.Count(talk.String(), "no space left") != 1 {
+			t.Errorf("%q: exit code %d, %q", args, code, talk.String())
+		}
+	}
+}
 
 // TestInterruptedInput: who waits for rounds that do not come can be interrupted, and leaves nothing behind.
 func TestInterruptedInput(t *testing.T) {

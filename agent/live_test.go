@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -171,4 +172,36 @@ func openTestStore(t *testing.T, path string) *store.Store {
 	}
 	t.Cleanup(func() { s.Close() })
 	return s
+}
+
+// TestWatchedRounds: a round of a few seconds is shown once it is over, not as the nothing that was stored when it began.
+func TestWatchedRounds(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.db")
+	if err := fillStore(path, fixture); err != nil {
+		t.Fatal(err)
+	}
+	ask, err := dial(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ask.close()
+	var rounds []web.RoundInfo
+	if err := ask.read(t.Context(), "rounds", url.Values{"kind": {"round"}, "limit": {"1"}}, &rounds); err != nil {
+		t.Fatal(err)
+	}
+	w := &watcher{ask: ask}
+	moment := func(start probe.Instant) *web.Moment {
+		return &web.Moment{Now: 1 << 50, Agent: &web.Agent{Round: &web.Progress{Start: start}}}
+	}
+	if err := w.readRound(t.Context(), moment(rounds[0].Start+1)); err != nil || w.last.Round != nil {
+		t.Errorf("a round that is not stored: %v, %v", w.last.Round, err)
+	}
+	w.ended = &web.RoundInfo{Start: rounds[0].Start, End: rounds[0].End + 1}
+	if err := w.readRound(t.Context(), moment(0)); err != nil || w.last.Round != nil {
+		t.Errorf("a round of which only a part is stored: %v, %v", w.last.Round, err)
+	}
+	w.ended.End--
+	if err := w.readRound(t.Context(), moment(0)); err != nil || w.last.Round == nil || w.last.Round.Start != rounds[0].Start || w.ended != nil {
+		t.Errorf("a round that is stored: %v, %v", w.last.Round, err)
+	}
 }

@@ -99,7 +99,7 @@ const progressEvery = 200 * time.Millisecond
 
 // showProgress follows a sweep on a terminal until it is over.
 func (a *app) showProgress(sweep *probe.Sweep) {
-	if !isTerminal(a.stderr) || variable(a.env, "TERM") == "dumb" {
+	if !a.drawsOver(a.stderr) {
 		return
 	}
 	tick := time.NewTicker(progressEvery)

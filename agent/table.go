@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -24,8 +25,32 @@ func (a *app) paletteOf(w io.Writer) palette {
 }
 
 func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
+	f, ok := fileOf(w)
 	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// drawsOver reports whether what was written to w can be drawn over.
+func (a *app) drawsOver(w io.Writer) bool { return isTerminal(w) && variable(a.env, "TERM") != "dumb" }
+
+// fileOf is the file behind a stream, if there is one.
+func fileOf(w io.Writer) (*os.File, bool) {
+	if o, ok := w.(*output); ok {
+		w = o.Writer
+	}
+	f, ok := w.(*os.File)
+	return f, ok
+}
+
+// output is standard output. It remembers that it failed, for those who print a table piece by piece.
+type output struct {
+	io.Writer
+	failed error
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	n, err := o.Writer.Write(b)
+	o.failed = cmp.Or(o.failed, err)
+	return n, err
 }
 
 func (p palette) paint(s string, colors ...text.Color) string {

@@ -43,6 +43,8 @@ func (a *app) importCommand() *cobra.Command {
 		switch {
 		case errors.Is(err, fs.ErrExist):
 			return hint(err, "name a store that does not exist yet by --store")
+		case errors.Is(err, store.ErrLocked):
+			return hint(err, "wait for the other import to end, or name another store by --store; nothing was imported by this one")
 		case err != nil:
 			return hint(fmt.Errorf("%s: %w", name, err), "nothing was imported; the interchange format is JSON Lines, one round a line, by start")
 		}

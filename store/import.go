@@ -19,10 +19,15 @@ const importBatch = packRounds
 // the whole store, or none. There must be no file yet. It ends where the last round says up to when it was judged, or where
 // the rounds end. Progress, if not nil, is told of rounds imported.
 func Import(path string, o Options, in outage.RoundSource, cfg outage.Config, progress func(rounds int)) (Stats, error) {
+	aside := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".import")
+	turn, err := takeTurn(aside+"-lock", path)
+	if err != nil {
+		return Stats{}, fmt.Errorf("import to %s: %w", path, err)
+	}
+	defer turn.end()
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		return Stats{}, fmt.Errorf("import to %s: %w", path, cmpErr(err, fs.ErrExist))
 	}
-	aside := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".import")
 	if err := os.Remove(aside); err != nil && !errors.Is(err, fs.ErrNotExist) { // of an import that was killed
 		return Stats{}, fmt.Errorf("import to %s: %w", path, err)
 	}
@@ -47,6 +52,39 @@ func Import(path string, o Options, in outage.RoundSource, cfg outage.Config, pr
 	}
 	st.Path = path
 	return st, nil
+}
+
+// turn is held by the one import to a name that is under way. Its file outlives a kill, but its lock does not.
+type turn struct{ file *os.File }
+
+// takeTurn locks a file of that name, which it makes.
+func takeTurn(name, path string) (*turn, error) {
+	for {
+		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, fileMode)
+		if err != nil {
+			return nil, explainCreate(path, filepath.Dir(path), err)
+		}
+		if err := lock(f, true, 0); err != nil {
+			by := holder(f)
+			f.Close()
+			if errors.Is(err, ErrLocked) {
+				err = fmt.Errorf("%w: another import%s is making that store: wait for it to end, or name another store", ErrLocked, by)
+			}
+			return nil, err
+		}
+		if locked, err := f.Stat(); err == nil {
+			if named, err := os.Stat(name); err == nil && os.SameFile(locked, named) {
+				return &turn{f}, nil
+			}
+		}
+		f.Close() // the import that had it ended between the two
+	}
+}
+
+// end removes the file while it is locked, so that nobody else's is removed.
+func (t *turn) end() {
+	os.Remove(t.file.Name())
+	t.file.Close()
 }
 
 type importer struct {

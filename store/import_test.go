@@ -110,6 +110,55 @@ func TestImportFails(t *testing.T) {
 	}
 }
 
+// calling is a source that runs something before its first round.
+type calling struct {
+	sliceSource
+	first func()
+}
+
+func (s *calling) Next() (*probe.Round, error) {
+	if s.first != nil {
+		s.first()
+		s.first = nil
+	}
+	return s.sliceSource.Next()
+}
+
+// Of two imports to one name, the one that came first makes the store, and the other is told who does.
+func TestImportsOfOneName(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "s.db")
+	in := &calling{sliceSource: sliceSource{rounds: outageRounds(t, 20), end: io.EOF}}
+	in.first = func() {
+		_, err := Import(path, Options{}, &sliceSource{rounds: outageRounds(t, 5), end: io.EOF}, outage.Config{}, nil)
+		wantError(t, err, ErrLocked, path, "another import", "wait")
+	}
+	st, err := Import(path, Options{}, in, outage.Config{}, nil)
+	if err != nil || st.Rounds != 20 {
+		t.Fatal(st, err)
+	}
+	if all := exported(t, reopen(t, path), nil); len(all) != 20 {
+		t.Errorf("the store has %d rounds", len(all))
+	}
+}
+
+// What an import left that was killed is in nobody's way, and is cleared away.
+func TestImportAfterKill(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{".s.db.import", ".s.db.import-lock"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("half a store"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path := filepath.Join(dir, "s.db")
+	if _, err := Import(path, Options{}, &sliceSource{rounds: outageRounds(t, 5), end: io.EOF}, outage.Config{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if names, err := os.ReadDir(dir); err != nil || len(names) != 1 {
+		t.Errorf("files left over: %v, %v", names, err)
+	}
+}
+
 // BenchmarkImport writes rounds in bulk; judged, as an import does, and not.
 func BenchmarkImport(b *testing.B) {
 	rounds := outageRounds(b, 4*importBatch)

@@ -22,6 +22,7 @@ type RoundReader struct {
 	line   int
 	head   headerJSON
 	last   Instant
+	kinds  uint8            // those of the rounds that start at last, a bit each
 	spaces map[string]Space // by their JSON form: lines repeat the same few
 }
 
@@ -35,8 +36,8 @@ func NewRoundReader(r io.Reader) *RoundReader {
 // BlockBits is what the header, if one was read, says of the blocks' prefix length; else 0.
 func (r *RoundReader) BlockBits() int { return r.head.BlockBits }
 
-// Next is the next round, or io.EOF after the last. A line that cannot be read, or that starts before its predecessor,
-// is a *LineError.
+// Next is the next round, or io.EOF after the last. A line that cannot be read, or that starts before its predecessor
+// or stands twice, is a *LineError.
 func (r *RoundReader) Next() (*Round, error) {
 	for r.in.Scan() {
 		r.line++
@@ -77,11 +78,23 @@ func (r *RoundReader) parse(line []byte) (*Round, error) {
 	if err != nil {
 		return nil, err
 	}
+	return round, r.follow(round)
+}
+
+// follow refuses a round that starts before the one above it, or that stands twice: a round is known by its start and kind.
+func (r *RoundReader) follow(round *Round) error {
 	if round.Start < r.last {
-		return nil, fmt.Errorf("starts at %v, before the line above it: sort the lines by start", round.Start)
+		return fmt.Errorf("starts at %v, before the line above it: sort the lines by start", round.Start)
 	}
-	r.last = round.Start
-	return round, nil
+	if round.Start > r.last {
+		r.last, r.kinds = round.Start, 0
+	}
+	bit := uint8(1) << round.Kind
+	if r.kinds&bit != 0 {
+		return fmt.Errorf("the %v of %v stands twice: start and kind name one line, which holds all protocols", round.Kind, round.Start)
+	}
+	r.kinds |= bit
+	return nil
 }
 
 // kindOf finds a header without decoding every line twice: a header is short.

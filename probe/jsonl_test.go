@@ -112,6 +112,37 @@ func TestReadMalformed(t *testing.T) {
 	}
 }
 
+// A round is known by its start and its kind: one that stands twice is refused, and others of the same start are not.
+func TestReadTwice(t *testing.T) {
+	const line = `{"start":"2014-12-22T16:00:00Z","end":"2014-12-22T16:11:00Z","kind":"KIND","space":["198.18.0.0/30"],"probes":[{"protocol":"icmp","targets":["198.18.0.0/31"]}]}` + "\n"
+	of := func(kind string) string { return strings.Replace(line, "KIND", kind, 1) }
+	later := strings.Replace(of("round"), "16:00", "16:01", 1)
+	for _, c := range []struct {
+		lines string
+		bad   int // 0: none
+	}{
+		{of("round") + of("core") + of("confirm") + later, 0},
+		{of("confirm") + of("core") + of("round") + later, 0},
+		{of("round") + of("round"), 2},
+		{of("round") + "\n" + of("core") + of("round") + later, 4},
+		{of("core") + later + later, 3},
+		{strings.Replace(line, `"kind":"KIND",`, "", 1) + of("round"), 2},
+	} {
+		r := probe.NewRoundReader(strings.NewReader(c.lines))
+		var err error
+		for err == nil {
+			_, err = r.Next()
+		}
+		var line *probe.LineError
+		switch {
+		case c.bad == 0 && err != io.EOF:
+			t.Errorf("%s gives %v", c.lines, err)
+		case c.bad != 0 && (!errors.As(err, &line) || line.Line != c.bad || !strings.Contains(err.Error(), "stands twice")):
+			t.Errorf("%s gives %v, want line %d", c.lines, err, c.bad)
+		}
+	}
+}
+
 // Whatever is written is read back the same.
 func TestRoundTripJSON(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -16,6 +16,15 @@ import (
 // maxLine bounds one line of JSON Lines, in bytes: a round of a million answers fits.
 const maxLine = 256 << 20
 
+// What a line may say, so that whatever is worked out of it is a time that can be written.
+const (
+	longestLine  = 20 * 24 * time.Hour       // from a round's start to its end, and to whatever is told of it
+	longestQuiet = 10 * 365 * 24 * time.Hour // from the last round's start to where it was judged up to: the agent may have been off since
+	longestWait  = time.Hour                 // of a timeout
+	earliestYear = 1970                      // queries begin there
+	latestYear   = 2199
+)
+
 // RoundReader reads rounds from JSON Lines.
 type RoundReader struct {
 	in     *bufio.Scanner
@@ -123,10 +132,29 @@ func (r *RoundReader) header(line []byte) error {
 		return fmt.Errorf("header has v %d, and this program reads v %d", h.Version, interchangeVersion)
 	case h.BlockBits < 0 || h.BlockBits > 32:
 		return fmt.Errorf("header has block_bits %d, which is no IPv4 prefix length", h.BlockBits)
-	case h.TimeoutMS < 0 || h.TimeoutMS > 3600_000:
-		return fmt.Errorf("header has timeout_ms %d: want 1 to 3600000", h.TimeoutMS)
-	case h.Scale < 0:
-		return fmt.Errorf("header has scale %d: want 1 or more", h.Scale)
+	}
+	if err := checkClock(r.head.TimeoutMS, r.head.Scale); err != nil {
+		return fmt.Errorf("header has %w", err)
+	}
+	return nil
+}
+
+// checkClock checks a timeout and a scale; 0 is one that is not named.
+func checkClock(timeoutMS, scale int64) error {
+	if err := within("timeout_ms", timeoutMS, 0, longestWait); err != nil {
+		return err
+	}
+	most := longestLine.Milliseconds() / cmp.Or(timeoutMS, DefaultTimeout.Milliseconds())
+	if scale < 0 || scale > most {
+		return fmt.Errorf("scale %d: want 1 to %d, by which a timeout lasts at most 20 days", scale, most)
+	}
+	return nil
+}
+
+// within checks milliseconds.
+func within(field string, ms int64, least, most time.Duration) error {
+	if ms < least.Milliseconds() || ms > most.Milliseconds() {
+		return fmt.Errorf("%s %d: want %d to %d", field, ms, least.Milliseconds(), most.Milliseconds())
 	}
 	return nil
 }
@@ -146,9 +174,11 @@ func (r *RoundReader) round(in *roundJSON) (*Round, error) {
 		return nil, errors.New("field start is missing")
 	case in.End == nil:
 		return nil, errors.New("field end is missing")
+	case in.Start.Time().Year() < earliestYear || in.Start.Time().Year() > latestYear:
+		return nil, fmt.Errorf("start %v: want %d to %d", *in.Start, earliestYear, latestYear)
 	case *in.End < *in.Start:
 		return nil, fmt.Errorf("end %v is before start %v", *in.End, *in.Start)
-	case in.End.Time().Sub(in.Start.Time()) > 24*time.Hour*20:
+	case int64(*in.End-*in.Start) > longestLine.Milliseconds():
 		return nil, fmt.Errorf("end %v is more than 20 days after start %v", *in.End, *in.Start)
 	case len(in.Space) == 0:
 		return nil, errors.New("field space is missing or empty")
@@ -159,37 +189,52 @@ func (r *RoundReader) round(in *roundJSON) (*Round, error) {
 	if err != nil {
 		return nil, fmt.Errorf("field space: %w", err)
 	}
+	timeout, scale := cmp.Or(in.TimeoutMS, r.head.TimeoutMS, DefaultTimeout.Milliseconds()), cmp.Or(in.Scale, r.head.Scale, 1)
+	if err := cmp.Or(checkClock(timeout, scale), within("slack_ms", in.SlackMS, 0, longestLine)); err != nil {
+		return nil, err
+	}
 	out := &Round{
 		Kind: in.Kind, Start: *in.Start, End: *in.End, Space: space, Vantage: in.Vantage,
 		VantageOK:  in.VantageOK == nil || *in.VantageOK,
 		Unverified: in.VantageVerified != nil && !*in.VantageVerified,
 		Slack:      in.SlackMS,
 		Span:       time.Duration(*in.End-*in.Start) * time.Millisecond,
-		Timeout:    time.Duration(cmp.Or(in.TimeoutMS, r.head.TimeoutMS, DefaultTimeout.Milliseconds())) * time.Millisecond,
-		Scale:      cmp.Or(in.Scale, r.head.Scale, 1),
-	}
-	if out.Timeout <= 0 || out.Scale < 1 || in.SlackMS < 0 {
-		return nil, errors.New("timeout_ms and scale must be positive, slack_ms not negative")
+		Timeout:    time.Duration(timeout) * time.Millisecond,
+		Scale:      scale,
 	}
 	if in.Seed != nil && (r.head.Plan == nil || *r.head.Plan == PlanVersion) {
 		out.Seed, out.Seeded = uint64(*in.Seed), true
 	}
+	if err := readTimes(in, out); err != nil {
+		return nil, err
+	}
+	return out, r.passes(in, out)
+}
+
+// readTimes reads what is told in milliseconds after the start of a round, besides its probes.
+func readTimes(in *roundJSON, out *Round) error {
 	if in.SpanMS != nil {
-		if *in.SpanMS < 0 {
-			return nil, fmt.Errorf("span_ms %d is negative", *in.SpanMS)
+		if err := within("span_ms", *in.SpanMS, 0, longestLine); err != nil {
+			return err
 		}
 		out.Span = time.Duration(*in.SpanMS) * time.Millisecond
 	}
 	if in.UntilMS != nil {
+		if err := within("until_ms", *in.UntilMS, 0, longestQuiet); err != nil {
+			return err
+		}
 		out.Until = out.Start.Add(*in.UntilMS)
 	}
-	for _, w := range in.VantageBad {
+	for i, w := range in.VantageBad {
 		if w[0] > w[1] {
-			return nil, fmt.Errorf("vantage_bad: [%d,%d] ends before it begins", w[0], w[1])
+			return fmt.Errorf("vantage_bad[%d]: [%d,%d] ends before it begins", i, w[0], w[1])
+		}
+		if most := longestLine.Milliseconds(); w[0] < -most || w[1] > most {
+			return fmt.Errorf("vantage_bad[%d]: [%d,%d]: want %d to %d", i, w[0], w[1], -most, most)
 		}
 		out.VantageBad = append(out.VantageBad, Window{w[0], w[1]})
 	}
-	return out, r.passes(in, out)
+	return nil
 }
 
 func (r *RoundReader) space(prefixes []string) (Space, error) {
@@ -248,7 +293,7 @@ func (r *RoundReader) pass(in *probeJSON, round *Round) (Pass, error) {
 	if want := out.Targets.Len() - len(out.Unsent); in.Sent != nil && *in.Sent != want {
 		return out, fmt.Errorf("sent is %d, but targets less unsent are %d", *in.Sent, want)
 	}
-	silent, err := readAnswers(in.Answers, &out)
+	silent, err := readAnswers(in.Answers, &out, round)
 	if err != nil {
 		return out, err
 	}
@@ -274,10 +319,10 @@ func (r *RoundReader) unsent(in *probeJSON, out *Pass) error {
 }
 
 // readAnswers fills out.Answers and returns the send offsets of those that are named as timed out.
-func readAnswers(in []answerJSON, out *Pass) (silent map[int32]int32, err error) {
+func readAnswers(in []answerJSON, out *Pass, round *Round) (silent map[int32]int32, err error) {
 	out.Answers = make([]Answer, 0, len(in))
 	for i := range in {
-		a, err := readAnswer(&in[i], out)
+		a, err := readAnswer(&in[i], out, round)
 		if err != nil {
 			return nil, fmt.Errorf("answers[%d] (%v): %w", i, in[i].Address, err)
 		}
@@ -299,7 +344,7 @@ func readAnswers(in []answerJSON, out *Pass) (silent map[int32]int32, err error)
 	return silent, nil
 }
 
-func readAnswer(in *answerJSON, pass *Pass) (Answer, error) {
+func readAnswer(in *answerJSON, pass *Pass, round *Round) (Answer, error) {
 	a := Answer{Outcome: in.Outcome, Offset: UnknownOffset, First: UnknownOffset}
 	if !in.Address.IsValid() {
 		return a, errors.New("field address is missing")
@@ -320,15 +365,23 @@ func readAnswer(in *answerJSON, pass *Pass) (Answer, error) {
 		return a, err
 	}
 	if in.RTTUS != nil {
-		if *in.RTTUS < 0 || *in.RTTUS > math.MaxUint32 {
-			return a, fmt.Errorf("rtt_us %v: want 0 to %d", *in.RTTUS, uint32(math.MaxUint32))
+		if a.RTT, err = readRTT(*in.RTTUS, round); err != nil {
+			return a, err
 		}
-		a.RTT = QuantiseRTT(uint32(*in.RTTUS))
 	}
 	if in.Outcome == Unreachable {
 		readError(in, &a)
 	}
 	return a, nil
+}
+
+// readRTT reads microseconds, which on the round's clock may last as long as a line.
+func readRTT(us float64, round *Round) (uint32, error) {
+	most := min(math.MaxUint32, longestLine.Microseconds()/round.Scale)
+	if !(us >= 0 && us <= float64(most)) || int64(QuantiseRTT(uint32(us))) > most {
+		return 0, fmt.Errorf("rtt_us %v: want 0 to %d", us, most)
+	}
+	return QuantiseRTT(uint32(us)), nil
 }
 
 func readError(in *answerJSON, a *Answer) {
@@ -347,8 +400,8 @@ func readOffset(field string, ms *float64) (int32, error) {
 	if ms == nil {
 		return UnknownOffset, nil
 	}
-	if *ms < 0 || *ms > math.MaxInt32 {
-		return 0, fmt.Errorf("%s %v: want 0 to %d", field, *ms, math.MaxInt32)
+	if most := longestLine.Milliseconds(); !(*ms >= 0 && *ms <= float64(most)) {
+		return 0, fmt.Errorf("%s %v: want 0 to %d", field, *ms, most)
 	}
 	return int32(*ms), nil
 }

@@ -92,9 +92,32 @@ func TestReadMalformed(t *testing.T) {
 		{`"space"`, `"seed":"x","space"`, "seed"},
 		{`"space"`, `"vantage_bad":[[2,1]],"space"`, "vantage_bad"},
 		{`"space"`, `"vantage_ok":"yes","space"`, "vantage_ok"},
+		{`"space"`, `"vantage_bad":[[0,1000000000000000]],"space"`, "vantage_bad[0]: [0,1000000000000000]: want -1728000000 to 1728000000"},
+		{`"space"`, `"vantage_bad":[[1,2],[-9223372036854775808,1]],"space"`, "vantage_bad[1]"},
+		{`"space"`, `"until_ms":1000000000000000,"space"`, "until_ms 1000000000000000: want 0 to"},
+		{`"space"`, `"until_ms":10000000000000,"space"`, "until_ms"},
+		{`"space"`, `"until_ms":9223372036854775807,"space"`, "until_ms"},
+		{`"space"`, `"until_ms":-1,"space"`, "until_ms"},
+		{`"space"`, `"span_ms":9223372036854775807,"space"`, "span_ms"},
+		{`"space"`, `"span_ms":-1,"space"`, "span_ms"},
+		{`"space"`, `"slack_ms":1728000001,"space"`, "slack_ms"},
+		{`"space"`, `"timeout_ms":3600001,"space"`, "timeout_ms"},
+		{`"space"`, `"timeout_ms":-1,"space"`, "timeout_ms"},
+		{`"space"`, `"scale":9223372036854775807,"space"`, "scale"},
+		{`"space"`, `"scale":1000000,"space"`, "scale"},
+		{`"protocol":"icmp"`, `"protocol":"icmp","answers":[{"address":"198.18.0.1","offset_ms":1728000001}]`, "offset_ms"},
+		{`"protocol":"icmp"`, `"protocol":"icmp","answers":[{"address":"198.18.0.1","outcome":"late","first_ms":1e10}]`, "first_ms"},
+		{`"protocol":"icmp"`, `"protocol":"icmp","silent_ms":[1,2,3,1e10]`, "silent_ms"},
+		{`"space"`, `"scale":500,"space":["198.18.0.0/30"],"probes":[{"protocol":"icmp","answers":[{"address":"198.18.0.1","rtt_us":4e9}]}],"x"`, "rtt_us"},
+		{`:"2014-12-22T16`, `:"9999-12-22T16`, "start 9999-12-22T16:00:00.000Z: want 1970 to 2199"},
+		{`:"2014-12-22T16`, `:"1969-12-31T16`, "start 1969-12-31T16:00:00.000Z: want 1970 to 2199"},
+		{`:"2014-12-22T16`, `:"0000-12-22T16`, "start"},
 		{`}]}`, `}]`, "unexpected end"},
 	} {
 		bad := strings.Replace(good, c.from, c.to, 1)
+		if strings.HasPrefix(c.from, `:"2014`) {
+			bad = strings.ReplaceAll(good, c.from, c.to)
+		}
 		r := probe.NewRoundReader(strings.NewReader(good + "\n" + bad + "\n"))
 		if _, err := r.Next(); err != nil {
 			t.Fatal(err)
@@ -202,7 +225,7 @@ func anyAnswer(t *rapid.T, target int32) probe.Answer {
 	a := probe.Answer{
 		Target: target, Outcome: rapid.SampledFrom([]probe.Outcome{probe.Reply, probe.Refused, probe.Late, probe.Unreachable}).Draw(t, "outcome"),
 		Offset: rapid.Int32Range(-1, 660000).Draw(t, "offset"), First: probe.UnknownOffset,
-		RTT: probe.QuantiseRTT(rapid.Uint32().Draw(t, "rtt")),
+		RTT: probe.QuantiseRTT(rapid.Uint32Range(0, 1_000_000_000).Draw(t, "rtt")), // at the highest scale, half of what a line may last
 	}
 	if a.Outcome == probe.Late {
 		a.First = rapid.Int32Range(-1, 660000).Draw(t, "first")

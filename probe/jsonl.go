@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // The interchange format is JSON Lines: an optional header, then one line a round, in order of start. Exports write it,
@@ -73,7 +74,25 @@ type answerJSON struct {
 func (a *answerJSON) UnmarshalJSON(b []byte) error {
 	type plain answerJSON
 	a.Outcome = Reply
-	return json.Unmarshal(b, (*plain)(a))
+	if err := json.Unmarshal(b, (*plain)(a)); err != nil {
+		return describeAddress(b, err)
+	}
+	return nil
+}
+
+// describeAddress says in which field of an answer there is no address, where that is the error.
+func describeAddress(b []byte, err error) error {
+	var in struct{ Address, From string }
+	if json.Unmarshal(b, &in) != nil {
+		return err
+	}
+	if _, bad := netip.ParseAddr(in.Address); bad != nil && in.Address != "" {
+		return fmt.Errorf("field address: %q is no IP address", in.Address)
+	}
+	if _, bad := netip.ParseAddr(in.From); bad != nil && in.From != "" {
+		return fmt.Errorf("field from: %q is no IP address", in.From)
+	}
+	return err
 }
 
 // seedJSON is a 64-bit seed as a decimal string, for JSON's numbers are doubles to many readers.
@@ -96,7 +115,24 @@ type LineError struct {
 	Err  error
 }
 
-func (e *LineError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e.Err) }
+func (e *LineError) Error() string {
+	return fmt.Sprintf("line %d: %s", e.Line, abridged(e.Err.Error()))
+}
+
+// abridged is a message without the midst of a long value, of which there may be megabytes, and without control characters.
+func abridged(message string) string {
+	message = strings.Map(func(c rune) rune {
+		if unicode.IsControl(c) {
+			return '?'
+		}
+		return c
+	}, message)
+	const head, tail = 200, 100
+	if len(message) <= head+tail {
+		return message
+	}
+	return strings.ToValidUTF8(message[:head], "") + " ... " + strings.ToValidUTF8(message[len(message)-tail:], "")
+}
 
 // Unwrap gives the cause.
 func (e *LineError) Unwrap() error { return e.Err }

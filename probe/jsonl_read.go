@@ -10,7 +10,9 @@ import (
 	"io"
 	"math"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 )
 
 // maxLine bounds one line of JSON Lines, in bytes: a round of a million answers fits.
@@ -81,7 +83,7 @@ func (r *RoundReader) parse(line []byte) (*Round, error) {
 	}
 	var in roundJSON
 	if err := json.Unmarshal(line, &in); err != nil {
-		return nil, describe(err)
+		return nil, cmp.Or(timeError(line), describe(err))
 	}
 	round, err := r.round(&in)
 	if err != nil {
@@ -162,10 +164,34 @@ func within(field string, ms int64, least, most time.Duration) error {
 // describe makes encoding/json's errors speak of the field.
 func describe(err error) error {
 	var typ *json.UnmarshalTypeError
-	if errors.As(err, &typ) && typ.Field != "" {
-		return fmt.Errorf("field %s cannot be a JSON %s", typ.Field, typ.Value)
+	switch {
+	case !errors.As(err, &typ):
+		return err
+	case typ.Field == "":
+		return fmt.Errorf("want an object, not a JSON %s", typ.Value)
 	}
-	return err
+	return fmt.Errorf("field %s cannot be a JSON %s", typ.Field, typ.Value)
+}
+
+// timeError says which of a round's times cannot be read, if one of them is what is wrong.
+func timeError(line []byte) error {
+	var in struct{ Start, End json.RawMessage }
+	if json.Unmarshal(line, &in) != nil {
+		return nil
+	}
+	var t Instant
+	for _, f := range []struct {
+		name string
+		raw  json.RawMessage
+	}{{"start", in.Start}, {"end", in.End}} {
+		if f.raw == nil || string(f.raw) == "null" {
+			continue
+		}
+		if err := json.Unmarshal(f.raw, &t); err != nil {
+			return fmt.Errorf("field %s: %w", f.name, err)
+		}
+	}
+	return nil
 }
 
 func (r *RoundReader) round(in *roundJSON) (*Round, error) {
@@ -184,6 +210,9 @@ func (r *RoundReader) round(in *roundJSON) (*Round, error) {
 		return nil, errors.New("field space is missing or empty")
 	case len(in.Probes) == 0:
 		return nil, errors.New("field probes is missing or empty")
+	}
+	if strings.ContainsFunc(in.Vantage, unicode.IsControl) { // it is printed on terminals
+		return nil, fmt.Errorf("field vantage: %q has a control character", in.Vantage)
 	}
 	space, err := r.space(in.Space)
 	if err != nil {

@@ -135,6 +135,38 @@ func TestReadMalformed(t *testing.T) {
 	}
 }
 
+// An error of a line speaks of its fields, says no more of a value than is needed to find it, and never repeats what would
+// move a terminal's cursor.
+func TestReadMalformedWords(t *testing.T) {
+	const good = `{"start":"2014-12-22T16:00:00Z","end":"2014-12-22T16:11:00Z","vantage":"x","space":["198.18.0.0/30"],"probes":[{"protocol":"icmp","answers":[{"address":"198.18.0.1"}]}]}`
+	long := strings.Repeat("9", 1<<20)
+	for _, c := range []struct{ from, to, want string }{
+		{good, `[1,2]`, "line 1: want an object, not a JSON array"},
+		{good, `17`, "line 1: want an object, not a JSON number"},
+		{`"2014-12-22T16:00:00Z"`, `"yesterday"`, `field start: time "yesterday" is not RFC 3339`},
+		{`"2014-12-22T16:11:00Z"`, `17`, "field end: time 17 is not a string"},
+		{`"2014-12-22T16:00:00Z"`, `"` + long + `"`, "field start: time"},
+		{`"x"`, `"x","seed":"` + "\u009b" + `2J"`, `seed "?2J"`},
+		{`"x"`, long, "field vantage cannot be a JSON number"},
+		{`"icmp"`, `"` + long + `"`, "protocol"},
+		{`"198.18.0.1"`, `"` + long + `"`, "address"},
+		{`"198.18.0.1"`, `17`, "field probes.answers.address cannot be a JSON number"},
+		{`"198.18.0.1"`, `"198.18.0.1","rtt_us":"x"`, "field probes.answers.rtt_us cannot be a JSON string"},
+		{`"x"`, `"x` + "\\" + `u001b[2Jy"`, `field vantage: "x\x1b[2Jy" has a control character`},
+		{`"x"`, `"x` + "\\" + `ny"`, `field vantage`},
+		{`"x"`, `"x` + "\u009b" + `2J"`, `field vantage`},
+	} {
+		_, err := probe.NewRoundReader(strings.NewReader(strings.Replace(good, c.from, c.to, 1))).Next()
+		var line *probe.LineError
+		switch {
+		case !errors.As(err, &line) || !strings.Contains(err.Error(), c.want):
+			t.Errorf("%.100s gives %.300v, want %q", c.to, err, c.want)
+		case strings.Contains(err.Error(), "JSON ") && strings.Contains(err.Error(), "probe."), len(err.Error()) > 400:
+			t.Errorf("%.100s gives %d bytes: %.300v", c.to, len(err.Error()), err)
+		}
+	}
+}
+
 // A round is known by its start and its kind: one that stands twice is refused, and others of the same start are not.
 func TestReadTwice(t *testing.T) {
 	const line = `{"start":"2014-12-22T16:00:00Z","end":"2014-12-22T16:11:00Z","kind":"KIND","space":["198.18.0.0/30"],"probes":[{"protocol":"icmp","targets":["198.18.0.0/31"]}]}` + "\n"

@@ -25,20 +25,24 @@ type app struct {
 	stderr io.Writer // talk
 	talk   talk
 	env    []string
+	args   []string
 }
 
 // Run runs the command that args name and returns the program's exit code. It returns soon after ctx ends.
 func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	out := &output{Writer: stdout}
-	a := &app{stdin: stdin, stdout: out, stderr: stderr, talk: talk{stderr}, env: os.Environ()}
+	a := &app{stdin: stdin, stdout: out, stderr: stderr, talk: talk{stderr}, env: os.Environ(), args: args}
 	root := a.rootCommand()
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(out)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	c, err := root.ExecuteContextC(ctx)
 	if out.failed != nil {
 		err = hint(fmt.Errorf("write the answer: %w", out.failed), "what was printed is not whole: look at where it goes")
+		if c.Name() == statusName {
+			err = a.statusFailure(err)
+		}
 	}
 	return a.talk.failure(err)
 }

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -23,7 +24,8 @@ const (
 
 func (a *app) statusCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "status", Short: "Say how things stand", GroupID: groupQuery, Args: noArgs,
+		Use: statusName, Short: "Say how things stand", GroupID: groupQuery,
+		Args: func(c *cobra.Command, args []string) error { return a.statusFailure(noArgs(c, args)) },
 		Long: "Prints the state of the space and of its blocks, and the outages that last.\n" +
 			"DROP is the smallest drop of the addresses that answer which would be found, IN how soon, and TOTAL IN how\n" +
 			"soon a total outage would be. At 100% only a total outage can be found.\n" +
@@ -31,19 +33,44 @@ func (a *app) statusCommand() *cobra.Command {
 		Example: "  brownout status\n  brownout status --format json | jq .state\n  brownout status --exit-code > /dev/null",
 	}
 	q := a.queryOf(c, "table", "json", "csv")
-	exit := c.Flags().Bool("exit-code", false, "tell the space's state by the exit code")
+	exit := c.Flags().Bool(exitCodeFlag, false, "tell the space's state by the exit code")
+	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return a.statusFailure(usage(c, err)) })
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		state, err := q.status(c.Context())
-		if !*exit {
-			return err
-		}
-		if err != nil {
-			a.talk.failure(err)
-			return exitCode(statusElse)
+		if err != nil || !*exit {
+			return a.statusFailure(err)
 		}
 		return exitCode(statusCode(state))
 	}
 	return c
+}
+
+const (
+	statusName   = "status"
+	exitCodeFlag = "exit-code"
+)
+
+// statusFailure is how `status` fails: where the exit code is asked for, 2 would say that the space is dark.
+func (a *app) statusFailure(err error) error {
+	if err == nil || !asksExitCode(a.args) {
+		return err
+	}
+	a.talk.failure(err)
+	return exitCode(statusElse)
+}
+
+// asksExitCode looks at the arguments themselves, for those after a wrong one are not parsed.
+func asksExitCode(args []string) bool {
+	for _, arg := range args {
+		name, value, given := strings.Cut(arg, "=")
+		switch yes, err := strconv.ParseBool(value); {
+		case arg == "--":
+			return false
+		case name == "--"+exitCodeFlag && (!given || err != nil || yes):
+			return true
+		}
+	}
+	return false
 }
 
 func statusCode(s outage.State) int {

@@ -47,7 +47,8 @@ func askHealth(ctx context.Context, cfg *Config, path string) error {
 	err := getHealth(ctx, path, func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return web.DialSocket(ctx, cfg.Store.Path)
 	})
-	if err == nil || cfg.HTTP.Listen == "" || web.Answers(cfg.Store.Path) {
+	guessed := cfg.unread && cfg.isDefault("http.listen") // another agent may listen there
+	if err == nil || cfg.HTTP.Listen == "" || guessed || web.Answers(cfg.Store.Path) {
 		return err
 	}
 	return getHealth(ctx, path, func(ctx context.Context, _, _ string) (net.Conn, error) {

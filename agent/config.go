@@ -25,7 +25,9 @@ type Config struct {
 
 	file        string            // the file that was read; "": none
 	mistakes    []Problem         // of one that was only asked which store is meant
-	unread      bool              // whether nothing of it could be
+	unread      bool              // whether no more of it could be than which store is meant
+	hidden      bool              // whether not even that, for it may not be read
+	illegible   bool              // nor that, for it is no TOML where the store is named
 	credentials string            // where systemd puts secrets; "": nowhere
 	service     bool              // whether systemd started us
 	origins     map[string]Origin // where each key's value came from; none: the default

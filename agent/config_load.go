@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"brownout/agent/web"
 )
 
 // Sources is where a configuration comes from. Flags beat the environment, which beats the file.
@@ -58,16 +56,17 @@ func LoadConfig(src Sources) (*Config, error) {
 	if src.Asks && c.meansStore(problems) {
 		c.mistakes = problems
 	} else if len(problems) > 0 {
-		return nil, &ConfigError{problems}
+		return nil, src.refuse(&ConfigError{problems})
 	}
 	return c, nil
 }
 
-// meansStore reports whether it is clear which store is meant, whatever else is wrong: that must not hide what an agent knows,
-// which took up the file when it was right. Where nothing of the file could be read, it takes an agent at the default's place.
-func (c *Config) meansStore(problems []Problem) bool {
-	about := func(p Problem) bool { return strings.HasPrefix(p.Key, "store") }
-	return !slices.ContainsFunc(problems, about) && (!c.unread || !c.isDefault("store.path") || web.Answers(c.Store.Path))
+// refuse adds the next step to who only asks.
+func (src *Sources) refuse(err *ConfigError) error {
+	if !src.Asks {
+		return err
+	}
+	return &hintError{err, exitUsage, "it cannot be told from that which store is meant: name it by --store, or see `brownout config check`"}
 }
 
 // findConfig is the file to read: --config, $BROWNOUT_CONFIG, or the first that exists of the user's and the system's.
@@ -110,15 +109,20 @@ func (c *Config) readFile(file string) []Problem {
 	c.file = file
 	data, err := os.ReadFile(file)
 	if err != nil {
-		c.unread = true
+		c.unread, c.hidden = true, true
 		return []Problem{{Where: Origin(file), What: "cannot be read: " + cause(err)}}
 	}
 	entries, err := parseTOML(data)
-	if err != nil {
-		c.unread = true
-		return []Problem{syntaxProblem(file, data, err)}
+	if err == nil {
+		return c.readEntries(file, entries)
 	}
-	return c.readEntries(file, entries)
+	c.unread = true
+	problems := []Problem{syntaxProblem(file, data, err)}
+	if entries, ok := storeOf(data); ok {
+		return append(problems, c.readEntries(file, entries)...)
+	}
+	c.illegible = true
+	return problems
 }
 
 // readEnviron applies BROWNOUT_SECTION_KEY variables. One that starts like a section but names no key is a problem;

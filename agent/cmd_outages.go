@@ -1,10 +1,16 @@
 package agent
 
 import (
+	"context"
 	"fmt"
+	"net/url"
+	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"brownout/agent/web"
+	"brownout/probe"
 	"brownout/probe/outage"
 )
 
@@ -28,12 +34,60 @@ func (a *app) outagesCommand() *cobra.Command {
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		var list []outage.Outage
 		return q.answer(c.Context(), "outages", &list, func(bool) error {
-			a.drawOutages(list)
-			return nil
+			if len(list) > 0 {
+				a.drawOutages(list)
+				return nil
+			}
+			return q.noOutages(c.Context())
 		})
 	}
 	c.AddCommand(a.outagesShowCommand())
 	return c
+}
+
+// noOutages says that there are none, and where nothing was measured that this means nothing.
+func (q *query) noOutages(ctx context.Context) error {
+	measured, err := q.measured(ctx)
+	if err != nil {
+		return err
+	}
+	line := "No outages."
+	if !measured {
+		line = "No outages; nothing was measured in that time."
+	}
+	_, err = fmt.Fprintln(q.app.stdout, line)
+	return err
+}
+
+// measured reports whether a round lies in the time that was asked about, or a part of one. Rounds overlap, core passes with
+// the round that they are in: so the latest of each that began before its end are looked at.
+func (q *query) measured(ctx context.Context) (bool, error) {
+	var since probe.Instant
+	if s := q.values.Get("since"); s != "" {
+		var err error
+		if since, err = web.ParseTime(s, time.Now()); err != nil {
+			return false, err
+		}
+	}
+	c, err := q.dial(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer c.close()
+	for _, kind := range []string{"round", "core", "confirm"} {
+		values := url.Values{"kind": {kind}, "limit": {"3"}}
+		if s := q.values.Get("until"); s != "" {
+			values.Set("until", s)
+		}
+		var list []web.RoundInfo
+		if err := c.read(ctx, "rounds", values, &list); err != nil {
+			return false, err
+		}
+		if slices.ContainsFunc(list, func(r web.RoundInfo) bool { return r.End >= since }) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 func (a *app) drawOutages(list []outage.Outage) {

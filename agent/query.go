@@ -3,6 +3,7 @@ package agent
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"net/url"
 	"reflect"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -119,16 +121,30 @@ func (w *wanted) Take(answer any) bool {
 	return w.taken
 }
 
-// explainProblem makes a wrong parameter an error of usage.
+// explainProblem makes a wrong parameter an error of usage, and adds the next step.
 func explainProblem(err error) error {
 	var p *web.Problem
-	if errors.As(err, &p) && p.Status == http.StatusBadRequest {
-		return &hintError{fmt.Errorf("--%w", err), exitUsage, "times are RFC 3339 (2014-12-22T16:15:00Z), unix seconds, or before now (-24h, -7d)"}
+	if !errors.As(err, &p) {
+		return err
 	}
-	if errors.As(err, &p) && p.Status == http.StatusNotFound {
+	switch {
+	case p.Status == http.StatusBadRequest:
+		return &hintError{fmt.Errorf("--%w", err), exitUsage, cmp.Or(parameterHints[p.Parameter], "the command's --help says what it takes")}
+	case p.Status == http.StatusNotFound && strings.Contains(p.Detail, "; there are: "):
+		return hint(err, "name one of them; `brownout status` lists all blocks")
+	case p.Status == http.StatusNotFound:
 		return hint(err, "`brownout outages --blocks` and `brownout rounds` list what there is")
 	}
 	return err
+}
+
+const timesHint = "times are RFC 3339 (2014-12-22T16:15:00Z), unix seconds, or before now (-24h, -7d)"
+
+// parameterHints are what parameters take of which a command's help has no list.
+var parameterHints = map[string]string{
+	"since": timesHint, "until": timesHint, "at": timesHint, "start": timesHint,
+	"limit": "a limit is a whole number, like 20; 0 is all there is",
+	"block": "a block is `space`, or one of the prefixes that `brownout status` lists, here with --by hour or --by day only",
 }
 
 // paramFlag sets a parameter of the API.

@@ -193,6 +193,12 @@ func TestProblems(t *testing.T) {
 		{"/api/v1/addresses/host", "ip", 400},
 		{"/api/v1/outages/nothing", "", 404},
 		{"/api/v1/states?block=nothing", "", 404},
+		{"/api/v1/changes?block=nothing", "", 404},
+		{"/api/v1/series?block=nothing", "", 404},
+		{"/api/v1/outages?block=198.18.0.0", "", 404},
+		{"/api/v1/outages?block=198.18.0.0&format=codf", "", 404},
+		{"/api/v1/summaries?block=198.18.0.0", "", 404},
+		{"/api/v1/summaries?block=198.18.0.0&by=hour", "", 404},
 		{"/api/v1/export?format=json", "format", 400},
 		{"/api/v1/status?blocks=true", "blocks", 400},
 		{"/api/v1/nothing", "", 404},
@@ -204,6 +210,30 @@ func TestProblems(t *testing.T) {
 		if err != nil || w.Code != tt.status || p.Status != tt.status || p.Parameter != tt.parameter || p.Title == "" || p.Detail == "" ||
 			w.Header().Get("Content-Type") != "application/problem+json" {
 			t.Errorf("%s: %d %v %s, want %d about %q", tt.path, w.Code, err, w.Body, tt.status, tt.parameter)
+		}
+	}
+}
+
+// Every question about a block that is not there names those that are, and the space is one even where nothing was measured.
+func TestUnknownBlock(t *testing.T) {
+	empty, err := store.Open(filepath.Join(t.TempDir(), "s.db"), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer empty.Close()
+	h, hEmpty := web.Handler(openStore(t), web.Options{}), web.Handler(empty, web.Options{})
+	for _, path := range []string{"outages", "summaries", "states", "changes", "series"} {
+		const want = `"detail":"there is no block \"198.18.0.0\"; there are: space, 198.18.0.0/24, 198.18.1.0/24"`
+		if w := get(t, h, "/api/v1/"+path+"?block=198.18.0.0"); w.Code != 404 || !strings.Contains(w.Body.String(), want) {
+			t.Errorf("%s: %d %s, want %s", path, w.Code, w.Body, want)
+		}
+		if w := get(t, h, "/api/v1/"+path+"?block=198.18.0.0/24"); w.Code != 200 {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+		for _, block := range []string{"", "?block=space"} {
+			if w := get(t, hEmpty, "/api/v1/"+path+block); w.Code != 200 {
+				t.Errorf("%s%s of an empty store: %d %s", path, block, w.Code, w.Body)
+			}
 		}
 	}
 }

@@ -23,6 +23,11 @@ func (h *handler) outages(a *answer) error {
 	if err != nil {
 		return err
 	}
+	if block != "" && !slices.ContainsFunc(all, func(o outage.Outage) bool { return o.Block == block }) {
+		if err := h.isBlock(block); err != nil {
+			return err
+		}
+	}
 	all = slices.DeleteFunc(all, func(o outage.Outage) bool {
 		return !blocks && block == "" && o.Block != outage.SpaceBlock || block != "" && o.Block != block ||
 			status != "" && string(o.Status) != status || kind != "" && o.Kind.String() != kind || !overlaps(&o, from, to)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"brownout/probe"
 	"brownout/probe/outage"
@@ -17,8 +18,8 @@ func (h *handler) said(block string) ([]outage.Change, error) {
 		return nil, err
 	}
 	if block != "" {
-		if !slices.Contains(names, block) {
-			return nil, notFound(fmt.Sprintf("there is no block %q; there are: %s", block, words(names)))
+		if err := oneOfBlocks(block, names); err != nil {
+			return nil, err
 		}
 		names = []string{block}
 	}
@@ -31,6 +32,31 @@ func (h *handler) said(block string) ([]outage.Change, error) {
 		all = append(all, said...)
 	}
 	return all, nil
+}
+
+// isBlock is a problem where there is no such block.
+func (h *handler) isBlock(block string) error {
+	names, err := h.src.Blocks()
+	if err != nil {
+		return err
+	}
+	return oneOfBlocks(block, names)
+}
+
+// oneOfBlocks is a problem where a block is none of those named. The space is one, even before anything was measured.
+func oneOfBlocks(block string, names []string) error {
+	if block == outage.SpaceBlock || slices.Contains(names, block) {
+		return nil
+	}
+	if len(names) == 0 {
+		names = []string{outage.SpaceBlock}
+	}
+	const shown = 16
+	more := ""
+	if n := len(names) - shown; n > 0 {
+		names, more = names[:shown], fmt.Sprintf(" and %d more", n)
+	}
+	return notFound(fmt.Sprintf("there is no block %q; there are: %s%s", block, strings.Join(names, ", "), more))
 }
 
 // changes answers with every saying, in the order of being said, block by block.
@@ -129,6 +155,9 @@ func (h *handler) summaries(a *answer) error {
 	by := a.p.word("by", "round", "hour", "day")
 	from, to := a.p.span()
 	if err := a.p.done(); err != nil {
+		return err
+	}
+	if err := h.isBlock(block); err != nil {
 		return err
 	}
 	if by != "round" {

@@ -101,15 +101,15 @@ func (a *app) drawOutages(list []outage.Outage) {
 	revised := false
 	for i := range list {
 		o := &list[i]
-		end, off, lasted := p.paint("ongoing"), "", ""
+		end, off, took := p.paint("ongoing"), "", ""
 		if o.End != nil {
-			end, off, lasted = stamp(o.End.At), p.faint(spread(*o.End)), lasting(o.End.At-o.Start.At)
+			end, off, took = stamp(o.End.At), p.faint(spread(*o.End)), lasted(o.End.At-o.Start.At)
 		}
 		kind := p.state(o.Kind)
 		if len(o.Revisions) > 0 {
 			kind, revised = kind+"*", true
 		}
-		t.AppendRow([]any{kind, stamp(o.Start.At), p.faint(spread(o.Start)), end, off, lasted,
+		t.AppendRow([]any{kind, stamp(o.Start.At), p.faint(spread(o.Start)), end, off, took,
 			percent(o.ResponseRate), p.faint(o.ID)})
 	}
 	t.Render()

@@ -88,7 +88,7 @@ func (s sheet) outage(o *outage.Outage) {
 	s.line("start", "%s", between(o.Start))
 	if o.End != nil {
 		s.line("end", "%s", between(*o.End))
-		s.line("lasted", "%s", lasting(o.End.At-o.Start.At))
+		s.line("lasted", "%s", lasted(o.End.At-o.Start.At))
 	}
 	s.extent(o)
 	s.line("declared", "%s UTC", stamp(o.DeclaredAt))

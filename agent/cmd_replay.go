@@ -103,7 +103,7 @@ func (a *app) printStates(format string, list []outage.Stretch) error {
 	t := a.newTable("BLOCK", "STATE", "START (UTC)", "END (UTC)", "LASTED")
 	rightAligned(t, 5)
 	for _, s := range list {
-		t.AppendRow([]any{s.Block, p.state(s.State), stamp(s.Start), stamp(s.End), lasting(s.End - s.Start)})
+		t.AppendRow([]any{s.Block, p.state(s.State), stamp(s.Start), stamp(s.End), lasted(s.End - s.Start)})
 	}
 	t.Render()
 	return nil

@@ -49,7 +49,7 @@ func (a *app) drawRounds(list []web.RoundInfo) {
 		if !r.VantageOK {
 			vantage += " (in doubt)"
 		}
-		took := lasting(r.End - r.Start)
+		took := lasted(r.End - r.Start)
 		if r.UnderWay {
 			took = "so far"
 		}

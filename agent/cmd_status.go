@@ -132,6 +132,14 @@ func (a *app) drawStatus(s *web.Status) {
 	}
 }
 
+// age says how old a judgement is, or that by this machine's clock it is yet to come.
+func age(judged, now probe.Instant) string {
+	if judged > now {
+		return "this is " + lasting(judged-now) + " ahead of this machine's clock."
+	}
+	return "this is " + lasting(now-judged) + " old."
+}
+
 // detectable is the smallest drop that would be found, and how soon it and a total outage would be.
 func detectable(b *outage.BlockStatus) (drop, in, total string) {
 	const none = "-"
@@ -222,8 +230,7 @@ func (a *app) drawHeadline(p palette, s *web.Status) {
 		fmt.Fprintf(a.stdout, "The space is %s, judged up to %s UTC.\n", p.state(s.State), stamp(*s.Judged))
 	}
 	if s.Agent == nil {
-		ago := time.Since(s.Judged.Time())
-		fmt.Fprintf(a.stdout, "%s\n", p.faint("No agent is running: this is "+lasting(probe.Instant(ago.Milliseconds()))+" old."))
+		fmt.Fprintf(a.stdout, "%s\n", p.faint("No agent is running: "+age(*s.Judged, probe.InstantOf(time.Now()))))
 		return
 	}
 	line := "The agent runs since " + stamp(s.Agent.Started) + " as " + s.Agent.Vantage

@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
@@ -114,18 +113,22 @@ func spread(i outage.Interval) string {
 	return fmt.Sprintf("-%s +%s", lasting(i.At-i.Earliest), lasting(i.Latest-i.At))
 }
 
-// lasting is milliseconds as a short duration, rounded up to whole seconds.
+// lasted is how long something took, to the nearest second, as the page and CODF have it.
+func lasted(ms probe.Instant) string { return lasting((ms + 500) / 1000 * 1000) }
+
+// lasting is milliseconds as a short duration, rounded up to whole seconds: a bound.
 func lasting(ms probe.Instant) string {
-	d := time.Duration((ms+999)/1000) * time.Second
+	const minute, hour, day = 60, 60 * 60, 24 * 60 * 60
+	d := (ms + 999) / 1000
 	switch {
-	case d >= 24*time.Hour:
-		return fmt.Sprintf("%dd%dh", d/(24*time.Hour), d%(24*time.Hour)/time.Hour)
-	case d >= time.Hour:
-		return fmt.Sprintf("%dh%02dm", d/time.Hour, d%time.Hour/time.Minute)
-	case d >= time.Minute:
-		return fmt.Sprintf("%dm%02ds", d/time.Minute, d%time.Minute/time.Second)
+	case d >= day:
+		return fmt.Sprintf("%dd%dh", d/day, d%day/hour)
+	case d >= hour:
+		return fmt.Sprintf("%dh%02dm", d/hour, d%hour/minute)
+	case d >= minute:
+		return fmt.Sprintf("%dm%02ds", d/minute, d%minute)
 	}
-	return fmt.Sprintf("%ds", d/time.Second)
+	return fmt.Sprintf("%ds", d)
 }
 
 // percent is a rate for people; a little more than expected is all of it.

@@ -70,7 +70,7 @@ func (l *viewLog) outage(now probe.Instant, o outage.Outage) {
 	phase, was := o.Phases[len(o.Phases)-1], before.Phases[len(before.Phases)-1]
 	switch {
 	case o.End != nil && before.End == nil:
-		took := lasting(o.End.At - o.Start.At)
+		took := lasted(o.End.At - o.Start.At)
 		l.add(logLine{now, outage.Up, fmt.Sprintf("%v ended (%s)", o.Kind, took), "at " + intervalWords(*o.End)})
 	case o.End == nil && phase.Kind != was.Kind:
 		l.add(logLine{now, phase.Kind, "now " + phase.Kind.String(), "since " + intervalWords(phase.Start)})

@@ -128,7 +128,7 @@ func (x pair) lines() []tableLine {
 		{bound: "lasted"},
 	}
 	if t := x.truth; t != nil {
-		lines[0].was, lines[1].was, lines[2].was = clockOf(t.Start), clockOf(t.End), lasting(t.End-t.Start)
+		lines[0].was, lines[1].was, lines[2].was = clockOf(t.Start), clockOf(t.End), lasted(t.End-t.Start)
 		if x.found == nil {
 			lines[0].found = t.Start.Time().Format("2 Jan") + " —"
 		}
@@ -168,7 +168,7 @@ func (x pair) describe(lines []tableLine) {
 	lines[1].found, lines[2].found = "ongoing", "ongoing"
 	if end != nil {
 		lines[1].found, lines[1].bounds = dateOf(end.At), rangeWords(*end)
-		lines[2].found = lasting(end.At - start.At)
+		lines[2].found = lasted(end.At - start.At)
 	}
 	if start != x.found.Start {
 		lines[2].bounds = looks[outage.Partial].lamp + " from " + clockOf(x.found.Start.At)

@@ -46,7 +46,7 @@ func codfOf(o *outage.Outage, space string, from, to, until probe.Instant) CodfE
 	}
 	uncertainty := (int64(o.Start.Latest-o.Start.Earliest) + 999) / 1000
 	fraction := max(1-o.ResponseRate.Float(), 0)
-	duration := int64(end-o.Start.At) / 1000
+	duration := (int64(end-o.Start.At) + 500) / 1000 // rounded as the page and the commands round it
 	return CodfEvent{
 		Location: "prefix/" + name, LocationName: name, Start: int64(o.Start.At) / 1000, Duration: duration,
 		Uncertainty: &uncertainty, Status: status, Fraction: &fraction, Score: fraction * 100 * float64(duration) / 60,

@@ -10,9 +10,10 @@ import (
 )
 
 // Export yields the rounds that start from from on and before to, by start, all as of one moment: a round that was under way
-// then comes as it was then, however long the reader takes. Where to lies after all of them and something was judged,
-// rounds that began at the cursor or after it are left for the next export, and the last one carries the cursor as Until:
-// a replay then judges no further than was judged here, and finds the same. No transaction is held between rounds.
+// then comes as it was then, however long the reader takes. Where something was judged, rounds that began at the cursor or
+// after it are left for the next export, and the last one carries as Until the cursor or, where others come after it, the end
+// of what was seen up to it: a replay then judges no further than was judged here, and finds the same. No transaction is held
+// between rounds.
 func (s *Store) Export(from, to probe.Instant) iter.Seq2[*probe.Round, error] {
 	return func(yield func(*probe.Round, error) bool) {
 		e := export{yield: yield}
@@ -30,14 +31,12 @@ func (s *Store) Export(from, to probe.Instant) iter.Seq2[*probe.Round, error] {
 type export struct {
 	yield func(*probe.Round, error) bool
 	held  *probe.Round
-	over  bool // the reader wants no more
+	seen  probe.Instant // the end of what was seen
+	over  bool          // the reader wants no more
 }
 
 func (e *export) run(records iter.Seq2[*record, error], h *head, open map[key]*probe.Round, whole bool) error {
-	var until probe.Instant
-	if whole {
-		until = h.cursor
-	}
+	until := h.cursor
 	for rec, err := range records {
 		if err != nil {
 			return err
@@ -53,13 +52,18 @@ func (e *export) run(records iter.Seq2[*record, error], h *head, open map[key]*p
 			return nil
 		}
 		e.held = rec.round
+		if !whole {
+			e.seen = max(e.seen, rec.round.Last()+1)
+		}
 	}
 	if e.held == nil {
 		return nil
 	}
 	if until != 0 {
 		last := *e.held
-		last.Until = until
+		if last.Until = until; !whole {
+			last.Until = min(until, e.seen)
+		}
 		e.held = &last
 	}
 	e.give()

@@ -83,6 +83,26 @@ func TestImportExport(t *testing.T) {
 	}
 }
 
+// What is exported of a part of a store, and of a store that is imported of it, is the same.
+func TestImportPart(t *testing.T) {
+	dir := t.TempDir()
+	rounds := outageRounds(t, 30)
+	if _, err := Import(filepath.Join(dir, "s.db"), Options{}, &sliceSource{rounds: rounds, end: io.EOF}, outage.Config{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	part := exportedOf(t, reopen(t, filepath.Join(dir, "s.db")), rounds[5].Start, rounds[20].Start)
+	if len(part) != 15 || part[14].Until != part[14].Last()+1 {
+		t.Fatalf("%d rounds, the last until %v, seen up to %v", len(part), part[14].Until, part[14].Last())
+	}
+	if _, err := Import(filepath.Join(dir, "part.db"), Options{}, &sliceSource{rounds: part, end: io.EOF}, outage.Config{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	again := exported(t, reopen(t, filepath.Join(dir, "part.db")), nil)
+	if diff := cmp.Diff(part, again, sameRounds); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // An import that fails leaves nothing, and none writes over a store.
 func TestImportFails(t *testing.T) {
 	dir := t.TempDir()

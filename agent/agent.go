@@ -124,6 +124,16 @@ func hint(err error, next string) error {
 	return &hintError{err, exitFailure, next}
 }
 
+// hintUnlessHinted adds a next step to a failure that has none of its own.
+func hintUnlessHinted(err error, next string) error {
+	var hinted *hintError
+	var config *ConfigError
+	if errors.As(err, &hinted) || errors.As(err, &config) {
+		return err
+	}
+	return hint(err, next)
+}
+
 // usage marks an error as one of usage.
 func usage(c *cobra.Command, err error) error {
 	return &hintError{err, exitUsage, "run " + c.CommandPath() + " --help"}

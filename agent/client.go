@@ -55,7 +55,7 @@ func dial(ctx context.Context, path string) (*client, error) {
 		return &client{base: socketBase, live: &http.Client{Transport: &http.Transport{DialContext: dialSocket, DisableKeepAlives: true}}}, nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, syscall.EINVAL) {
-		return nil, fmt.Errorf("ask the agent: %w", err)
+		return nil, explainStore(fmt.Errorf("ask the agent: %w", err))
 	}
 	s, err := store.Open(path, store.Options{ReadOnly: true, Timeout: storeWait})
 	if err != nil {
@@ -70,8 +70,12 @@ func dial(ctx context.Context, path string) (*client, error) {
 func explainStore(err error) error {
 	var damaged *store.DamagedError
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && os.Geteuid() != 0 && serviceInstalled():
+	case (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)) && os.Geteuid() != 0 && serviceInstalled():
 		return hint(err, "what the system's service measures, root may ask: `sudo brownout status`; or name a store by --store")
+	case errors.Is(err, fs.ErrPermission):
+		return hint(err, "run as the file's owner, or name another store by --store")
+	case errors.Is(err, store.ErrForeign):
+		return hint(err, "name the store by --store")
 	case errors.Is(err, fs.ErrNotExist):
 		return hint(err, "start `brownout run`, or name the store by --store")
 	case errors.Is(err, store.ErrLocked):

@@ -5,10 +5,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io/fs"
 	"iter"
 	"net/url"
 	"path/filepath"
 	"reflect"
+	"strings"
+	"syscall"
 	"testing"
 
 	"brownout/agent/web"
@@ -131,6 +135,25 @@ func TestAnswersTakenAreThoseWritten(t *testing.T) {
 		}
 		if len(text.Bytes()) < 10 {
 			t.Errorf("%s answers only %s", test.path, text.Bytes())
+		}
+	}
+}
+
+// What could not be opened is not called damaged, and is not to be moved away.
+func TestHintsOfStores(t *testing.T) {
+	denied := &fs.PathError{Op: "open", Path: "s.db", Err: syscall.EACCES}
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{explainStore(denied), "run as the file's owner"},
+		{explainStore(fmt.Errorf("%w", store.ErrForeign)), "name the store by --store"},
+		{explainStore(&store.DamagedError{Path: "s.db", Err: errors.New("page 3")}), "keep the file"},
+		{errors.New("verify store s.db: record 3"), "keep the file"},
+	} {
+		var hinted *hintError
+		if err := explainVerify(c.err); !errors.As(err, &hinted) || !strings.Contains(hinted.hint, c.want) {
+			t.Errorf("%v: %#v, want %q", c.err, err, c.want)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -26,12 +27,22 @@ func (a *app) storeVerifyCommand() *cobra.Command {
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		path, err := a.careFor(c.Context(), f, careTaskOf("verify"), nil, nil)
 		if err != nil {
-			return hint(err, "keep the file; restore a backup, or move it away and `brownout run` makes a new one")
+			return explainVerify(err)
 		}
 		_, err = fmt.Fprintf(a.stdout, "%s: ok\n", path)
 		return err
 	}
 	return c
+}
+
+// explainVerify adds the next step to what is wrong with a store, and not to what kept us from looking.
+func explainVerify(err error) error {
+	const next = "keep the file; restore a backup, or move it away and `brownout run` makes a new one"
+	var damaged *store.DamagedError
+	if errors.As(err, &damaged) {
+		return hint(err, next)
+	}
+	return hintUnlessHinted(err, next)
 }
 
 func (a *app) storeCompactCommand() *cobra.Command {
@@ -47,7 +58,7 @@ func (a *app) storeCompactCommand() *cobra.Command {
 		var sizes compacted
 		path, err := a.careFor(c.Context(), f, careTaskOf("compact"), nil, &sizes)
 		if err != nil {
-			return hint(err, "the store is as it was; `brownout store verify` tells whether it is damaged")
+			return hintUnlessHinted(err, "the store is as it was; `brownout store verify` tells whether it is damaged")
 		}
 		_, err = fmt.Fprintf(a.stdout, "%s: %s, was %s\n", path, bytesOf(sizes.After), bytesOf(sizes.Before))
 		return err

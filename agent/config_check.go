@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/miekg/dns"
 	toolkit "github.com/prometheus/exporter-toolkit/web"
@@ -97,7 +98,10 @@ func (k *checker) space() {
 	if s.BlockBits < 8 || s.BlockBits > 32 {
 		k.bad("space.block_bits", s.BlockBits, "want a prefix length from 8 to 32")
 	}
-	targets, err := k.c.expandTargets(s.Targets)
+	targets, empty, err := k.c.expandTargets(s.Targets)
+	if err == nil && len(empty) > 0 {
+		err = fmt.Errorf("%s names no address", empty[0])
+	}
 	if err == nil {
 		_, err = probe.ParseSpace(targets, nil)
 	}
@@ -105,7 +109,10 @@ func (k *checker) space() {
 		k.bad("space.targets", s.Targets, err.Error())
 		return
 	}
-	exclude, err := k.c.expandTargets(s.Exclude)
+	exclude, empty, err := k.c.expandTargets(s.Exclude)
+	for _, file := range empty {
+		k.c.warn("space.exclude: " + file + " names no address: nobody is excluded by it")
+	}
 	if err == nil {
 		k.c.Targets, err = probe.ParseSpace(targets, exclude)
 	}
@@ -114,6 +121,18 @@ func (k *checker) space() {
 		k.bad("space.exclude", s.Exclude, err.Error())
 	case len(targets) > 0 && k.c.Targets.Len() == 0:
 		k.bad("space.exclude", s.Exclude, "excludes every target")
+	}
+	for _, p := range k.c.Targets.Prefixes() {
+		if !isUnicast(p) {
+			k.bad("space.targets", p.String(), "is no unicast address, or has some that are none: name the addresses of hosts")
+		}
+	}
+}
+
+// plain refuses what would move the cursor of a terminal that it is printed on, or begin a line in a message.
+func (k *checker) plain(key, value string) {
+	if strings.ContainsFunc(value, unicode.IsControl) {
+		k.bad(key, value, "has a control character")
 	}
 }
 
@@ -130,6 +149,8 @@ func (k *checker) probe() {
 	if p.Retries < 0 || p.Retries > maxRetries {
 		k.bad("probe.retries", p.Retries, fmt.Sprintf("want 0 to %d", maxRetries))
 	}
+	k.plain("probe.contact", p.Contact)
+	k.plain("vantage.name", k.c.Vantage.Name)
 	if len(p.Contact) > probe.MaxContact {
 		k.bad("probe.contact", p.Contact, fmt.Sprintf("is longer than the %d bytes that fit a packet", probe.MaxContact))
 	}

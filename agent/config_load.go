@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -112,6 +113,7 @@ func (c *Config) readFile(file string) []Problem {
 		c.unread, c.hidden = true, true
 		return []Problem{{Where: Origin(file), What: "cannot be read: " + cause(err)}}
 	}
+	data = bytes.TrimPrefix(data, []byte(byteOrderMark))
 	entries, err := parseTOML(data)
 	if err == nil {
 		return c.readEntries(file, entries)
@@ -159,6 +161,9 @@ func (c *Config) set(where Origin, key, value string) []Problem {
 			return []Problem{{where, key, rawLiteral(value), err.Error()}}
 		}
 		return nil
+	}
+	if key == "notify" || strings.HasPrefix(notifyIndex.ReplaceAllString(key, ""), "notify.") {
+		return []Problem{{Where: where, Key: key, What: "is of a channel: add a [[notify]] table to the file"}}
 	}
 	return []Problem{unknownKey(where, key, value)}
 }

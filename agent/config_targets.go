@@ -1,31 +1,43 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 
 	"brownout/probe"
 )
 
-// expandTargets replaces each "@file" by the words of the file: one target a line, "#" begins a comment.
-func (c *Config) expandTargets(list []string) ([]string, error) {
-	var out []string
+// expandTargets replaces each "@file" by the words of the file: one target a line, "#" begins a comment. Empty are the files
+// that have none.
+func (c *Config) expandTargets(list []string) (out, empty []string, err error) {
 	for _, item := range list {
 		name, ok := strings.CutPrefix(item, "@")
 		if !ok {
 			out = append(out, item)
 			continue
 		}
-		words, err := readTargets(c.relative(name))
+		if name == "" {
+			return nil, nil, errors.New("name a file after the @")
+		}
+		path := c.relative(name)
+		words, err := readTargets(path)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
+		}
+		if len(words) == 0 {
+			empty = append(empty, path)
 		}
 		out = append(out, words...)
 	}
-	return out, nil
+	return out, empty, nil
 }
+
+// byteOrderMark begins files that editors of some systems write.
+const byteOrderMark = "\ufeff"
 
 func readTargets(path string) ([]string, error) {
 	data, err := os.ReadFile(path)
@@ -34,7 +46,7 @@ func readTargets(path string) ([]string, error) {
 	}
 	var out []string
 	line := 0
-	for text := range strings.Lines(string(data)) {
+	for text := range strings.Lines(strings.TrimPrefix(string(data), byteOrderMark)) {
 		line++
 		text, _, _ = strings.Cut(text, "#")
 		for _, word := range strings.FieldsFunc(text, isTargetSeparator) {
@@ -48,6 +60,17 @@ func readTargets(path string) ([]string, error) {
 }
 
 func isTargetSeparator(r rune) bool { return strings.ContainsRune(" \t\r\n,", r) }
+
+// nobodys hold no address of one host: unspecified and "this network" (RFC 791), multicast, the limited broadcast (RFC 919).
+var nobodys = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("224.0.0.0/4"), netip.MustParsePrefix("255.255.255.255/32"),
+	netip.MustParsePrefix("::/128"), netip.MustParsePrefix("ff00::/8"),
+}
+
+// isUnicast reports whether none of a prefix is anything but a host's address.
+func isUnicast(p netip.Prefix) bool {
+	return !slices.ContainsFunc(nobodys, p.Overlaps)
+}
 
 // labPrefixes may be probed at any rate and without a contact: they reach nobody. 198.18.0.0/15 is for benchmarks
 // (RFC 2544, RFC 6890).

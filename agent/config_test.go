@@ -57,6 +57,17 @@ func TestMalformedConfigurations(t *testing.T) {
 		{"[probe]\nretries = 1\n", "space.targets: name the addresses to probe"},
 		{target + "exclude = [\"198.18.0.0/23\"]\n", ":3: space.exclude = [\"198.18.0.0/23\"]: excludes every target"},
 		{target + "exclude = [\"host.example\"]\n", ":3: space.exclude"},
+		{"[space]\ntargets = [\"198.18.0.0/24\", \"224.0.0.1\"]\n", ":2: space.targets = \"224.0.0.1/32\": is no unicast address, or has some that are none"},
+		{"[space]\ntargets = [\"255.255.255.255\"]\n", ":2: space.targets = \"255.255.255.255/32\": is no unicast"},
+		{"[space]\ntargets = [\"0.0.0.0\"]\n", ":2: space.targets = \"0.0.0.0/32\": is no unicast"},
+		{"[space]\ntargets = [\"223.255.255.0/24\", \"239.0.0.0/24\"]\n", ":2: space.targets = \"239.0.0.0/24\": is no unicast"},
+		{"[space]\ntargets = [\"ff02::1\"]\n", ":2: space.targets = \"ff02::1/128\": is no unicast"},
+		{"[space]\ntargets = [\"::\"]\n", ":2: space.targets = \"::/128\": is no unicast"},
+		{"[space]\ntargets = [\"@\"]\n", ":2: space.targets = [\"@\"]: name a file after the @"},
+		{"[space]\ntargets = [\"@/dev/null\"]\n", ":2: space.targets = [\"@/dev/null\"]: /dev/null names no address"},
+		{target + "exclude = [\"@\"]\n", ":3: space.exclude = [\"@\"]: name a file after the @"},
+		{target + "[probe]\ncontact = \"a@example.org\\nX: y\"\n", `:4: probe.contact = "a@example.org\nX: y": has a control character`},
+		{target + "[vantage]\nname = \"a\\u001b[2J\"\n", `:4: vantage.name = "a\x1b[2J": has a control character`},
 		{target + "block_bits = 33\n", ":3: space.block_bits = 33: want a prefix length from 8 to 32"},
 		{target + "block_bits = 7\n", ":3: space.block_bits = 7"},
 		{target + "block_bits = 24.5\n", ":3: space.block_bits = 24.5: want a whole number"},
@@ -217,6 +228,24 @@ func TestTargetsFromFile(t *testing.T) {
 	}
 	if _, err := LoadConfig(Sources{Path: path}); err == nil || !strings.Contains(err.Error(), file+":2: ") {
 		t.Errorf("got %v, want the line in %s", err, file)
+	}
+}
+
+// Editors of other systems begin a file with a byte order mark, which says nothing.
+func TestByteOrderMark(t *testing.T) {
+	const mark = "\ufeff"
+	path := writeConfig(t, mark+"[space]\ntargets = [\"@targets\"]\nexclude = [\"@none\"]\n")
+	for name, text := range map[string]string{"targets": mark + "198.18.0.0/30\n", "none": mark + "# nobody asked for it yet\n"} {
+		if err := os.WriteFile(filepath.Join(filepath.Dir(path), name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := LoadConfig(Sources{Path: path})
+	if err != nil || c.Targets.Len() != 4 {
+		t.Fatal(c, err)
+	}
+	if got := strings.Join(c.Warnings, "\n"); !strings.Contains(got, "space.exclude: "+filepath.Join(filepath.Dir(path), "none")+" names no address: nobody is excluded by it") {
+		t.Errorf("warnings: %s", got)
 	}
 }
 

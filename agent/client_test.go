@@ -157,3 +157,43 @@ func TestHintsOfStores(t *testing.T) {
 		}
 	}
 }
+
+// cancelling ends a context when something is written.
+type cancelling struct {
+	bytes.Buffer
+	cancel func()
+}
+
+func (c *cancelling) Write(b []byte) (int, error) {
+	c.cancel()
+	return c.Buffer.Write(b)
+}
+
+// Who interrupts an export is told that it is not whole, and not to look for a fault of the machine.
+func TestInterruptedExport(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.db")
+	if err := fillStore(path, fixture); err != nil {
+		t.Fatal(err)
+	}
+	for _, format := range []string{"jsonl", "csv", "parquet"} {
+		ctx, cancel := context.WithCancel(t.Context())
+		out, talk := &cancelling{cancel: cancel}, &bytes.Buffer{}
+		if format != "csv" {
+			cancel() // of so few rounds nothing is written before all have been read
+		}
+		code := Run(ctx, []string{"export", "--store", path, "--format", format}, strings.NewReader(""), out, talk)
+		got := talk.String()
+		if code != exitFailure || !strings.Contains(got, "interrupted: the answer is not whole") || strings.Contains(got, "doctor") || strings.Contains(got, "context") {
+			t.Errorf("%s: exit %d after %d bytes, %s", format, code, out.Len(), got)
+		}
+	}
+}
+
+// A store may hold a name that an older version took: it does not move the cursor of who lists rounds.
+func TestRoundsOfAWildVantage(t *testing.T) {
+	var out bytes.Buffer
+	(&app{stdout: &out}).drawRounds([]web.RoundInfo{{Vantage: "a\x1b[2J\u009b2Jb", VantageOK: true}})
+	if got := out.String(); strings.ContainsAny(got, "\x1b\u009b") || !strings.Contains(got, "a?[2J?2Jb") {
+		t.Errorf("%q", got)
+	}
+}

@@ -45,7 +45,7 @@ func (a *app) drawRounds(list []web.RoundInfo) {
 	rightAligned(t, 2, 4, 5)
 	for i := range list {
 		r := &list[i]
-		vantage := r.Vantage
+		vantage := printable(r.Vantage)
 		if !r.VantageOK {
 			vantage += " (in doubt)"
 		}

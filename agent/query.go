@@ -58,7 +58,16 @@ func (q *query) dial(ctx context.Context) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return dial(ctx, cfg.Store.Path)
+	client, err := dial(ctx, cfg.Store.Path)
+	return client, interrupted(err)
+}
+
+// interrupted says so of who gave up waiting for an answer.
+func interrupted(err error) error {
+	if !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return hint(errors.New("interrupted: the answer is not whole"), "ask again; --since and --until ask for less at a time")
 }
 
 // lazyGC is GOGC for commands that answer one question and end: most are done before they would have collected at all.
@@ -125,7 +134,7 @@ func (w *wanted) Take(answer any) bool {
 func explainProblem(err error) error {
 	var p *web.Problem
 	if !errors.As(err, &p) {
-		return err
+		return interrupted(err)
 	}
 	switch {
 	case p.Status == http.StatusBadRequest:

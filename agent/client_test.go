@@ -197,3 +197,21 @@ func TestRoundsOfAWildVantage(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// full is where nothing can be written.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
+
+// An exit code of 1 would say that the space is partial.
+func TestExitCodeOfAnAnswerThatCannotBeWritten(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.db")
+	if err := fillStore(path, fixture); err != nil {
+		t.Fatal(err)
+	}
+	var talk bytes.Buffer
+	code := Run(t.Context(), []string{"status", "--exit-code", "--store", path}, strings.NewReader(""), full{}, &talk)
+	if code != statusElse || !strings.Contains(talk.String(), "write the answer: ") {
+		t.Errorf("exit %d, %s", code, talk.String())
+	}
+}

@@ -201,6 +201,7 @@ func (d *Detector) darken(b *block, a *area, seen probe.Instant) {
 		}
 	}
 	d.enter(b, Total, start, seen)
+	d.publish(b)
 	d.move(b, Total, start.At, seen, "")
 	if b.Index != 0 {
 		d.darkenSpace(seen)
@@ -249,6 +250,7 @@ func (d *Detector) revive(b *block, h *host, e *event) {
 	b.Loss.reset(e.from)
 	life := d.lifeSince(b, h, e)
 	d.enter(b, Partial, life, e.Seen)
+	d.publish(b)
 	b.Open.Cause, b.Open.Back, b.Open.Unasked = causeReturn, a.Relit, d.unasked(b, dark.At)
 	if a.Relit.At < dark.At {
 		b.Open.Back = life

@@ -129,3 +129,30 @@ func TestP6Conditions(t *testing.T) {
 		})
 	}
 }
+
+// TestFirstWordHasItsFigures makes a /24 dark, and then the space: the first that is published of an outage says already how
+// many should have answered and, of a partial one, how many did. Who is notified gets to see it.
+func TestFirstWordHasItsFigures(t *testing.T) {
+	m := lab.Reference(1)
+	from := m.Start.Add(3 * day)
+	three := netip.MustParsePrefix("198.18.2.0/24")
+	m.Events = []lab.Event{
+		{From: from, To: from.Add(3 * hour), Effect: lab.Darkens, Prefixes: []netip.Prefix{three}},
+		{From: from.Add(2 * hour), To: from.Add(3 * hour), Effect: lab.Darkens},
+	}
+	first := map[string]outage.State{}
+	watch(t, lab.NewSimulation(m, 1), elevenMinutes, 3*day+5*hour, func(f outage.Findings) {
+		for _, o := range f.Outages {
+			if _, known := first[o.ID]; known {
+				continue
+			}
+			first[o.ID] = o.Kind
+			if o.Expected == 0 || o.Kind == outage.Partial && (o.Observed == 0 || len(o.Gone) == 0) {
+				t.Errorf("%s is published as %v first with %d of %v answering, gone %v", o.ID, o.Kind, o.Observed, o.Expected, o.Gone)
+			}
+		}
+	})
+	if len(first) != 3 {
+		t.Errorf("want the space, partial first, and two blocks: %v", first)
+	}
+}

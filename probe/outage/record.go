@@ -39,7 +39,7 @@ const (
 	reasonMiddlebox  = "middlebox"
 )
 
-// enter opens an outage, or a phase of the one under way.
+// enter opens an outage, or a phase of the one under way. It is published once its figures are there.
 func (d *Detector) enter(b *block, s State, start Interval, seen probe.Instant) {
 	if b.Open == nil {
 		d.open(b, start, seen)
@@ -69,7 +69,6 @@ func (d *Detector) enter(b *block, s State, start Interval, seen probe.Instant) 
 		usual := d.usualIn(b)
 		o.Loss, o.Gone, o.Protocols = 0, d.addresses(usual), d.protocolsOf(usual)
 	}
-	d.publish(b)
 }
 
 func (d *Detector) open(b *block, start Interval, seen probe.Instant) {

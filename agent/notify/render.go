@@ -7,6 +7,7 @@ import (
 	"text/template"
 	"time"
 
+	"brownout/probe"
 	"brownout/probe/outage"
 )
 
@@ -104,19 +105,49 @@ func line(t *Transition) string {
 	if o == nil {
 		return strings.TrimSuffix(fmt.Sprintf("%s: %s: %s", clock(t.At), headline(t), t.Detail), ": ")
 	}
-	answer := fmt.Sprintf("%d of %s expected addresses answer", o.Observed, o.Expected)
 	switch t.What {
 	case Opened:
-		return fmt.Sprintf("%s outage since %s (%s to %s): %s%s [%s]", t.Kind, clock(o.Start.At), hour(o.Start.Earliest), hour(o.Start.Latest), answer, dark(o), o.ID)
+		return fmt.Sprintf("%s outage since %s (%s to %s)%s%s [%s]", t.Kind, clock(o.Start.At), hour(o.Start.Earliest), hour(o.Start.Latest), answered(t), dark(o), o.ID)
 	case BecameTotal, BecamePartial:
-		return fmt.Sprintf("%s since %s: %s%s [%s]", t.Kind, clock(o.Phases[len(o.Phases)-1].Start.At), answer, dark(o), o.ID)
+		return fmt.Sprintf("%s since %s%s%s [%s]", t.Kind, clock(o.Phases[len(o.Phases)-1].Start.At), answered(t), dark(o), o.ID)
 	case Ended:
-		lasted := time.Duration(o.End.At-o.Start.At) * time.Millisecond
-		return fmt.Sprintf("%s outage from %s to %s, %s [%s]", o.Kind, clock(o.Start.At), clock(o.End.At), lasted.Round(time.Second), o.ID)
+		return fmt.Sprintf("%s [%s]", over(o), o.ID)
 	case Revised:
 		return fmt.Sprintf("the outage from %s is held to have been %s [%s]", clock(o.Start.At), held(t.Kind), o.ID)
 	}
 	return ""
+}
+
+// answered says how many answered, where that is known of the kind that is told: an outage's figures are those of its worst
+// pass. It was so when it was found; it may be told later.
+func answered(t *Transition) string {
+	switch {
+	case t.Kind == t.Outage.Kind:
+		return fmt.Sprintf(": %d of %.1f expected addresses answered", t.Outage.Observed, t.Outage.Expected.Float())
+	case t.What == BecamePartial:
+		return ": some addresses answered again"
+	}
+	return ""
+}
+
+// over says how long an outage lasted and, where that differs, for how much of it it was as bad as it is called.
+func over(o *outage.Outage) string {
+	var worst probe.Instant
+	for _, p := range o.Phases {
+		if p.Kind == o.Kind && p.End != nil {
+			worst += p.End.At - p.Start.At
+		}
+	}
+	lasted := o.End.At - o.Start.At
+	span := fmt.Sprintf("outage from %s to %s, %s", clock(o.Start.At), clock(o.End.At), lasting(lasted))
+	if worst == lasted {
+		return o.Kind.String() + " " + span
+	}
+	return fmt.Sprintf("%s, %s for %s of it", span, o.Kind, lasting(worst))
+}
+
+func lasting(ms probe.Instant) time.Duration {
+	return (time.Duration(ms) * time.Millisecond).Round(time.Second)
 }
 
 func hour(t interface{ Time() time.Time }) string { return t.Time().Format("15:04:05") }

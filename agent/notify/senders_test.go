@@ -11,10 +11,13 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"brownout/probe"
 	"brownout/probe/outage"
 )
 
@@ -173,7 +176,7 @@ func TestUsualWords(t *testing.T) {
 	if n.Title != "brownout example: space outage revised (unstable: updates are grouped)" {
 		t.Errorf("title %q", n.Title)
 	}
-	want := "total outage since 1970-01-01 00:00:00 UTC (00:00:00 to 00:00:00): 0 of 18.0 expected addresses answer [space-example]\n" +
+	want := "total outage since 1970-01-01 00:00:00 UTC (00:00:00 to 00:00:00): 0 of 18.0 expected addresses answered [space-example]\n" +
 		"total outage from 1970-01-01 00:00:00 UTC to 1970-01-01 00:00:00 UTC, 0s [space-example]\n" +
 		"the outage from 1970-01-01 00:00:00 UTC is held to have been partial [space-example]"
 	if n.Text != want {
@@ -184,6 +187,47 @@ func TestUsualWords(t *testing.T) {
 	}
 	if (&Templates{}).render(n); len([]rune(n.Text)) != longestText {
 		t.Errorf("the text has %d characters", len(n.Text))
+	}
+}
+
+// TestWordsOfPhases tells an outage that began partial, was total and then partial again, as it goes: the figures of an outage
+// are those of its worst pass, which the words of no other phase may take.
+func TestWordsOfPhases(t *testing.T) {
+	at := func(second int64) outage.Interval {
+		i := probe.Instant(second * 1000)
+		return outage.Interval{Earliest: i, At: i, Latest: i}
+	}
+	o := outage.Outage{
+		ID: "space-example", Block: outage.SpaceBlock, Kind: outage.Partial, Status: outage.Ongoing, Start: at(0), Expected: 47_9340, Observed: 16,
+		Phases: []outage.Phase{{Kind: outage.Partial, Start: at(0)}}, Dark: []netip.Prefix{netip.MustParsePrefix("198.18.1.0/24")},
+	}
+	k := known{}
+	var got []string
+	tell := func(o outage.Outage) {
+		for _, tr := range k.follow(&o, 100_000) {
+			got = append(got, line(&tr))
+		}
+	}
+	tell(o)
+	o.Kind, o.Observed, o.Phases = outage.Total, 0, append(slices.Clone(o.Phases), outage.Phase{Kind: outage.Total, Start: at(35)})
+	tell(o)
+	o.Phases = append(slices.Clone(o.Phases), outage.Phase{Kind: outage.Partial, Start: at(56)})
+	tell(o)
+	end := at(66)
+	back, restored := at(56), o
+	o.Phases[0].End, o.Phases[1].End, o.Phases[2].End, o.End, o.Status = &o.Phases[1].Start, &back, &end, &end, outage.Ended
+	tell(o)
+	k = known{} // told of late, when it had been through all that
+	tell(restored)
+	want := []string{
+		"partial outage since 1970-01-01 00:00:00 UTC (00:00:00 to 00:00:00): 16 of 47.9 expected addresses answered; dark: 198.18.1.0/24 [space-example]",
+		"total since 1970-01-01 00:00:35 UTC: 0 of 47.9 expected addresses answered [space-example]",
+		"partial since 1970-01-01 00:00:56 UTC: some addresses answered again [space-example]",
+		"outage from 1970-01-01 00:00:00 UTC to 1970-01-01 00:01:06 UTC, 1m6s, total for 21s of it [space-example]",
+		"partial outage since 1970-01-01 00:00:00 UTC (00:00:00 to 00:00:00) [space-example]",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("told\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
 

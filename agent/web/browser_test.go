@@ -492,7 +492,7 @@ func TestWithoutScripts(t *testing.T) {
 		"overview": {"198.18.0.0/22 is", "expected responders answer", "since", "Would notice", "Latest outages"},
 		"outages":  {"total", "Details", "CODF"},
 		"outage":   {"none of the", "expected responders of 198.18.0.0/22 answered, until", "Before, during, after", "Rounds that show it"},
-		"address":  {"usually answer", "By protocol", "Latest probes", "silent throughout"},
+		"address":  {"usually answer", "By protocol", "Latest probes", "Outages that silenced it"},
 	} {
 		v.do(t, chromedp.EmulateViewport(1280, 4000), chromedp.Navigate(v.url+views[name]))
 		text, err := chromedp.Run(v.tab, chromedp.Text(chromedp.CSS("main")))

@@ -18,7 +18,7 @@ type addressView struct {
 	Recent    []Observation
 	Since     probe.Instant
 	Until     probe.Instant
-	Gone      []outageRow // outages in which it was silent throughout
+	Gone      []outageRow // outages at whose worst it was silent
 	Answering bool
 	Known     bool // whether it was ever probed
 }

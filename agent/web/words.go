@@ -109,24 +109,77 @@ func intervalWords(i outage.Interval) string {
 
 // sentence says an outage in one plain sentence; name is the block's, and now is how far was judged.
 func sentence(o *outage.Outage, name string, now probe.Instant) string {
-	who := fmt.Sprintf("none of the %d expected responders", expectedCount(o.Expected))
-	if o.Kind != outage.Total {
-		who = fmt.Sprintf("at the worst %d of the %d expected responders", o.Observed, expectedCount(o.Expected))
-	}
 	s := fmt.Sprintf("On %s, from %s to %s UTC at the latest, ", dayStamp(o.Start.At), clock(o.Start.Earliest), clock(o.Start.Latest))
 	if o.Start.Earliest == o.Start.Latest {
 		s = fmt.Sprintf("On %s, from %s UTC, ", dayStamp(o.Start.At), clock(o.Start.At))
 	}
-	s += who + " of " + name + " answered"
+	s += answerersWords(o, name)
 	if o.End == nil {
-		if n := len(o.Phases) - 1; n > 0 && o.Phases[n].Kind != o.Kind {
-			s += fmt.Sprintf("; since %s it is %s", stamp(o.Phases[n].Start.At), o.Phases[n].Kind)
-		}
-		return s + fmt.Sprintf(", and as of %s that lasts: %s so far.", stamp(now), lastingWords(max(now-o.Start.At, 0)))
+		return s + fmt.Sprintf(", and as of %s that lasts: %s so far%s.", stamp(now), lastingWords(max(now-o.Start.At, 0)), phasesWords(o, now))
 	}
 	day := ""
 	if dayOf(o.End.At) != dayOf(o.Start.At) {
 		day = " on " + dayStamp(o.End.At)
 	}
-	return s + fmt.Sprintf(", until between %s and %s UTC%s: %s.", clock(o.End.Earliest), clock(o.End.Latest), day, lastingWords(o.End.At-o.Start.At))
+	return s + fmt.Sprintf(", until between %s and %s UTC%s: %s%s.", clock(o.End.Earliest), clock(o.End.Latest), day, lastingWords(o.End.At-o.Start.At), phasesWords(o, now))
+}
+
+// answerersWords says who answered all the while.
+func answerersWords(o *outage.Outage, name string) string {
+	responders := fmt.Sprintf("of the %d expected responders", expectedCount(o.Expected))
+	switch {
+	case o.Kind != outage.Total:
+		return fmt.Sprintf("at the worst %d %s of %s answered", o.Observed, responders, name)
+	case len(phasesOf(o, outage.Partial)) > 0:
+		return fmt.Sprintf("fewer %s of %s answered than normally do", responders, name)
+	}
+	return fmt.Sprintf("none %s of %s answered", responders, name)
+}
+
+// phasesWords says what was otherwise for a part of the outage: total, or not known.
+func phasesWords(o *outage.Outage, now probe.Instant) (s string) {
+	dark, partial := phasesOf(o, outage.Total), phasesOf(o, outage.Partial)
+	switch {
+	case len(dark) == 0 || len(partial) == 0:
+	case len(dark) > 1:
+		s = fmt.Sprintf(", in which none answered for %s in %d phases", lastingWords(lengthOf(dark, now)), len(dark))
+	case dark[0].End == nil:
+		s = ", in which none has answered since " + momentWords(dark[0].Start.At, o.Start.At)
+	default:
+		s = fmt.Sprintf(", in which none answered for %s from %s", lastingWords(lengthOf(dark, now)), momentWords(dark[0].Start.At, o.Start.At))
+	}
+	if unknown := phasesOf(o, outage.Unknown); len(unknown) > 0 {
+		s += fmt.Sprintf(", %s of it not known", lastingWords(lengthOf(unknown, now)))
+	}
+	return s
+}
+
+// phasesOf is an outage's phases of one kind.
+func phasesOf(o *outage.Outage, kind outage.State) (out []outage.Phase) {
+	for _, p := range o.Phases {
+		if p.Kind == kind {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// lengthOf is how long phases lasted in all, until now where they last.
+func lengthOf(phases []outage.Phase, now probe.Instant) (ms probe.Instant) {
+	for _, p := range phases {
+		end := now
+		if p.End != nil {
+			end = p.End.At
+		}
+		ms += max(end-p.Start.At, 0)
+	}
+	return ms
+}
+
+// momentWords is a moment, without its day where that was said.
+func momentWords(t, said probe.Instant) string {
+	if dayOf(t) == dayOf(said) {
+		return clock(t) + " UTC"
+	}
+	return stamp(t)
 }

@@ -28,13 +28,28 @@ func TestSentence(t *testing.T) {
 	lasts := total
 	lasts.End = nil
 	returned := lasts
-	returned.Phases = []outage.Phase{{Kind: outage.Total, Start: start}, {Kind: outage.Partial, Start: end}}
+	returned.Phases = []outage.Phase{{Kind: outage.Total, Start: start, End: &end}, {Kind: outage.Partial, Start: end}}
 	partial := outage.Outage{Kind: outage.Partial, Start: start, End: &end, Expected: 18_2000, Observed: 9}
+
+	dark := between("2014-12-22 16:30:00", "2014-12-22 16:30:10", "2014-12-22 16:30:20")
+	lit := between("2014-12-22 16:30:30", "2014-12-22 16:30:34", "2014-12-22 16:30:40")
+	turned := total
+	turned.Phases = []outage.Phase{{Kind: outage.Partial, Start: start, End: &dark}, {Kind: outage.Total, Start: dark, End: &lit}, {Kind: outage.Partial, Start: lit, End: &end}}
+	turning := lasts
+	turning.Phases = []outage.Phase{{Kind: outage.Partial, Start: start, End: &dark}, {Kind: outage.Total, Start: dark}}
+	twice := total
+	twice.Phases = []outage.Phase{{Kind: outage.Total, Start: start, End: &dark}, {Kind: outage.Partial, Start: dark, End: &lit}, {Kind: outage.Total, Start: lit, End: &end}}
+	unseen := total
+	unseen.Phases = []outage.Phase{{Kind: outage.Total, Start: start, End: &dark}, {Kind: outage.Unknown, Start: dark, End: &lit}, {Kind: outage.Total, Start: lit, End: &end}}
 	for want, o := range map[string]*outage.Outage{
-		"On 22 December 2014, from 16:15:04 to 16:15:31 UTC at the latest, none of the 18 expected responders of 175.45.176.0/22 answered, until between 01:45:57 and 01:46:05 UTC on 23 December 2014: 9 h 30 min.":                                          &total,
-		"On 22 December 2014, from 16:15:04 to 16:15:31 UTC at the latest, none of the 18 expected responders of 175.45.176.0/22 answered, and as of 23 Dec 2014, 02:00:00 UTC that lasts: 9 h 44 min so far.":                                                &lasts,
-		"On 22 December 2014, from 16:15:04 to 16:15:31 UTC at the latest, at the worst 9 of the 18 expected responders of 175.45.176.0/22 answered, until between 01:45:57 and 01:46:05 UTC on 23 December 2014: 9 h 30 min.":                                &partial,
-		"On 22 December 2014, from 16:15:04 to 16:15:31 UTC at the latest, none of the 18 expected responders of 175.45.176.0/22 answered; since 23 Dec 2014, 01:46:00 UTC it is partial, and as of 23 Dec 2014, 02:00:00 UTC that lasts: 9 h 44 min so far.": &returned,
+		"On 22 December 2014, from 16:15:04 to 16:15:31 UTC at the latest, none of the 18 expected responders of 175.45.176.0/22 answered, until between 01:45:57 and 01:46:05 UTC on 23 December 2014: 9 h 30 min.":                                                                      &total,
+		"On 22 December 2014, from 16:15:04 to 16:15:31 UTC at the latest, none of the 18 expected responders of 175.45.176.0/22 answered, and as of 23 Dec 2014, 02:00:00 UTC that lasts: 9 h 44 min so far.":                                                                            &lasts,
+		"On 22 December 2014, from 16:15:04 to 16:15:31 UTC at the latest, at the worst 9 of the 18 expected responders of 175.45.176.0/22 answered, until between 01:45:57 and 01:46:05 UTC on 23 December 2014: 9 h 30 min.":                                                            &partial,
+		"On 22 December 2014, from 16:15:04 to 16:15:31 UTC at the latest, fewer of the 18 expected responders of 175.45.176.0/22 answered than normally do, and as of 23 Dec 2014, 02:00:00 UTC that lasts: 9 h 44 min so far, in which none answered for 9 h 30 min from 16:15:20 UTC.": &returned,
+		"On 22 December 2014, from 16:15:04 to 16:15:31 UTC at the latest, fewer of the 18 expected responders of 175.45.176.0/22 answered than normally do, until between 01:45:57 and 01:46:05 UTC on 23 December 2014: 9 h 30 min, in which none answered for 24 s from 16:30:10 UTC.": &turned,
+		"On 22 December 2014, from 16:15:04 to 16:15:31 UTC at the latest, fewer of the 18 expected responders of 175.45.176.0/22 answered than normally do, and as of 23 Dec 2014, 02:00:00 UTC that lasts: 9 h 44 min so far, in which none has answered since 16:30:10 UTC.":           &turning,
+		"On 22 December 2014, from 16:15:04 to 16:15:31 UTC at the latest, fewer of the 18 expected responders of 175.45.176.0/22 answered than normally do, until between 01:45:57 and 01:46:05 UTC on 23 December 2014: 9 h 30 min, in which none answered for 9 h 30 min in 2 phases.": &twice,
+		"On 22 December 2014, from 16:15:04 to 16:15:31 UTC at the latest, none of the 18 expected responders of 175.45.176.0/22 answered, until between 01:45:57 and 01:46:05 UTC on 23 December 2014: 9 h 30 min, 24 s of it not known.":                                                &unseen,
 	} {
 		if got := sentence(o, "175.45.176.0/22", now); got != want {
 			t.Errorf("got\n%s\nwant\n%s", got, want)

@@ -74,7 +74,7 @@ type Outage struct {
 	Phases       []Phase         `json:"phases"`
 	Dark         []netip.Prefix  `json:"dark"`          // prefixes in which nothing answered while the rest did, down to /28
 	Loss         Decimal         `json:"loss"`          // share of the addresses outside of them that did not answer, at the worst pass
-	Gone         []netip.Addr    `json:"gone"`          // usual addresses silent throughout, while it lasted; at most 64
+	Gone         []netip.Addr    `json:"gone"`          // usual addresses silent from its start to its worst pass, or in its total phase; at most 64
 	Protocols    []string        `json:"protocols"`     // by which they usually answer
 	Expected     Decimal         `json:"expected"`      // addresses that should have answered, at the worst pass
 	Observed     int             `json:"observed"`      // usual ones that did

@@ -1,8 +1,6 @@
 package web
 
 import (
-	"fmt"
-
 	"brownout/probe"
 	"brownout/probe/outage"
 )
@@ -26,32 +24,40 @@ type CodfEvent struct {
 	Duration       int64    `json:"duration"`    // so far, while it lasts
 	Uncertainty    *int64   `json:"uncertainty"` // seconds between the earliest and the latest start
 	Status         int      `json:"status"`      // 0: it is over, 1: it lasts
-	Fraction       *float64 `json:"fraction"`    // of the expected addresses that did not answer, at the worst
-	Score          float64  `json:"score"`       // the drop in per cent times the minutes it lasted
+	Fraction       *float64 `json:"fraction"`    // of the expected addresses that did not answer, at the worst; null: not known
+	Score          float64  `json:"score"`       // that in per cent times the minutes it was as bad as Method says
 	OverlapsWindow bool     `json:"overlaps_window"`
 	Datasource     string   `json:"datasource"`
 	Method         string   `json:"method"`
 }
 
-// codfOf makes an event of an outage; until is how far the store has got.
-func codfOf(o *outage.Outage, space string, from, to, until probe.Instant) CodfEvent {
+// codfPlace is the space as an event's location.
+type codfPlace struct{ location, name string }
+
+// codfOf makes an event of an outage; until is how far the store has got. An event has one fraction: that of an outage that
+// was total for a part of it only is the fraction of that part, which alone makes up its score.
+func codfOf(o *outage.Outage, space codfPlace, from, to, until probe.Instant) CodfEvent {
 	end := max(until, o.Start.At)
 	status := 1
 	if o.End != nil {
 		end, status = o.End.At, 0
 	}
-	name := o.Block
+	place := codfPlace{"prefix/" + o.Block, o.Block}
 	if o.Block == outage.SpaceBlock {
-		name = space
+		place = space
 	}
 	uncertainty := (int64(o.Start.Latest-o.Start.Earliest) + 999) / 1000
-	fraction := max(1-o.ResponseRate.Float(), 0)
 	duration := (int64(end-o.Start.At) + 500) / 1000 // rounded as the page and the commands round it
-	return CodfEvent{
-		Location: "prefix/" + name, LocationName: name, Start: int64(o.Start.At) / 1000, Duration: duration,
-		Uncertainty: &uncertainty, Status: status, Fraction: &fraction, Score: fraction * 100 * float64(duration) / 60,
+	e := CodfEvent{
+		Location: place.location, LocationName: place.name, Start: int64(o.Start.At) / 1000, Duration: duration,
+		Uncertainty: &uncertainty, Status: status,
 		OverlapsWindow: o.Start.At < from || end > to, Datasource: "brownout", Method: "brownout/" + o.Kind.String(),
 	}
+	if o.Expected > 0 {
+		fraction := max(1-o.ResponseRate.Float(), 0)
+		e.Fraction, e.Score = &fraction, fraction*100*float64(lengthOf(phasesOf(o, o.Kind), until)/1000)/60
+	}
+	return e
 }
 
 // codf answers with outages in that format.
@@ -60,7 +66,7 @@ func (h *handler) codf(a *answer, list []outage.Outage, from, to probe.Instant) 
 	if err != nil {
 		return err
 	}
-	space, err := h.spaceName()
+	space, err := h.codfSpace()
 	if err != nil {
 		return err
 	}
@@ -72,16 +78,33 @@ func (h *handler) codf(a *answer, list []outage.Outage, from, to probe.Instant) 
 	return object(a, &out)
 }
 
-// spaceName is the space in one word: its prefix, or how many addresses it has.
+// codfSpace is the space as a location: its prefix or, where it is none, who looks at it.
+func (h *handler) codfSpace() (codfPlace, error) {
+	r, err := h.latest()
+	if err != nil || r == nil {
+		return codfPlace{outage.SpaceBlock + "/", outage.SpaceBlock}, err
+	}
+	if p := r.Space.Prefixes(); len(p) == 1 {
+		return codfPlace{"prefix/" + p[0].String(), p[0].String()}, nil
+	}
+	return codfPlace{outage.SpaceBlock + "/" + r.Vantage, nameOf(r.Space)}, nil
+}
+
+// spaceName is the space in one word.
 func (h *handler) spaceName() (string, error) {
 	r, err := h.latest()
 	if err != nil || r == nil {
 		return outage.SpaceBlock, err
 	}
-	if p := r.Space.Prefixes(); len(p) == 1 {
-		return p[0].String(), nil
+	return nameOf(r.Space), nil
+}
+
+// nameOf is a space in one word: its prefix, or how many addresses it has.
+func nameOf(s probe.Space) string {
+	if p := s.Prefixes(); len(p) == 1 {
+		return p[0].String()
 	}
-	return fmt.Sprintf("%d addresses", r.Space.Len()), nil
+	return addressesWords(s.Len())
 }
 
 // latest is the latest full round, so far; nil: there is none.

@@ -393,6 +393,22 @@ func TestOldOutages(t *testing.T) {
 	}
 }
 
+// TestCodfNamesTheSpace asks for outages of a space that is no single prefix: it is named by who looks at it.
+func TestCodfNamesTheSpace(t *testing.T) {
+	h := web.Handler(openStore(t), web.Options{})
+	var got web.Codf
+	if err := json.Unmarshal([]byte(body(t, h, "/api/v1/outages?format=codf&blocks=true")), &got); err != nil {
+		t.Fatal(err)
+	}
+	places := map[string]bool{}
+	for _, e := range got.Data {
+		places[e.Location] = true
+	}
+	if !places["space/test"] || !places["prefix/198.18.1.0/24"] || len(places) != 3 {
+		t.Errorf("the outages are at %v", places)
+	}
+}
+
 // countingStore counts how often it is asked what was learned.
 type countingStore struct {
 	*store.Store

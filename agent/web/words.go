@@ -54,6 +54,14 @@ func countWords(n int) string {
 	return s
 }
 
+// addressesWords is so many addresses.
+func addressesWords(n int) string {
+	if n == 1 {
+		return "1 address"
+	}
+	return countWords(n) + " addresses"
+}
+
 // expectedCount is an expectation as a number of addresses.
 func expectedCount(d outage.Decimal) int { return int(math.Round(d.Float())) }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -55,7 +56,15 @@ func (c *Config) summary() string {
 	for i, p := range c.Probe.Protocols {
 		names[i] = p.String()
 	}
-	return fmt.Sprintf("%d addresses by %s every %s", c.Targets.Len(), strings.Join(names, ", "), shortDuration(c.Probe.Round))
+	return fmt.Sprintf("%s by %s every %s", addressCount(c.Targets.Len()), strings.Join(names, ", "), shortDuration(c.Probe.Round))
+}
+
+// addressCount is so many addresses.
+func addressCount(n int) string {
+	if n == 1 {
+		return "1 address"
+	}
+	return strconv.Itoa(n) + " addresses"
 }
 
 func (a *app) configShowCommand() *cobra.Command {

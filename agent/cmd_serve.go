@@ -15,7 +15,8 @@ func (a *app) serveCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "serve", Short: "Show the page and the API over a store, without measuring", GroupID: groupQuery, Args: noArgs,
 		Long: "Serves what `run` does, over a store that no agent runs on: a copy, a backup, or what a demo kept. Nothing is\n" +
-			"probed and nothing is written. Now is the moment up to which the store was judged.",
+			"probed and nothing is written. Now is the moment up to which the store was judged. How it was measured is told by\n" +
+			"its rounds, and nothing by the configuration here.",
 		Example: "  brownout demo --keep demo.db\n  brownout serve --store demo.db",
 	}
 	f := configFlagsOf(c)
@@ -51,6 +52,6 @@ func (a *app) serveStore(c *cobra.Command, cfg *Config, s *store.Store) error {
 	log, _ := newLogger(a.stderr, cfg.Log)
 	now := func() time.Time { return judged.Time() }
 	a.talk.say("the page is at http://%s/ until you press Ctrl-C", l.Addr())
-	h := web.Handler(s, web.Options{Now: now, About: cfg.about(), Log: log, Authenticated: cfg.authenticated})
+	h := web.Handler(s, web.Options{Now: now, Log: log, Authenticated: cfg.authenticated})
 	return web.Serve(c.Context(), h, log, web.Listener{Listener: l, WebConfig: cfg.HTTP.WebConfigFile})
 }

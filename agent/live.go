@@ -137,14 +137,14 @@ func (c *Config) about() web.About {
 	return web.About{
 		Operator: c.About.Operator, Purpose: c.About.Purpose, OptOut: c.About.OptOut, Contact: p.Contact, Vantage: c.Vantage.Name,
 		Settings: []web.Setting{
-			{Name: "Probed", Value: fmt.Sprintf("%s (%d addresses)", c.Targets, c.Targets.Len())},
+			{Name: "Probed", Value: fmt.Sprintf("%s (%s)", c.Targets, addressCount(c.Targets.Len()))},
 			{Name: "Protocols", Value: strings.Join(names, ", ")},
 			{Name: "A round lasts", Value: shortDuration(p.Round)},
 			{Name: "A probe waits", Value: shortDuration(p.Timeout) + ", and a late reply is taken up to " + shortDuration(p.LateWindow)},
 			{Name: "Asked again when silent", Value: strconv.Itoa(p.Retries) + " more, of those that usually answer"},
 			{Name: "Between rounds", Value: core},
 			{Name: "At most", Value: fmt.Sprintf("%d packets a second in all; first ICMP probes %g a second to a /24", p.Rate, p.RatePer24)},
-			{Name: "References", Value: fmt.Sprintf("%d addresses that vouch for our own connectivity", len(c.Vantage.References))},
+			{Name: "References", Value: strconv.Itoa(len(c.Vantage.References)) + ", to vouch for our own connectivity"},
 		},
 	}
 }

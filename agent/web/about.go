@@ -1,6 +1,10 @@
 package web
 
-import "strings"
+import (
+	"strings"
+
+	"brownout/probe"
+)
 
 // About says who probes, and why: it is published.
 type About struct {
@@ -15,8 +19,11 @@ type About struct {
 // Setting is a line of how it probes.
 type Setting struct{ Name, Value string }
 
-// By says whose observations these are.
+// By says whose observations these are. Of nobody it says that they are not known.
 func (a *About) By() string {
+	if a == nil {
+		return "its operator is not known"
+	}
 	var parts []string
 	for _, s := range []string{a.Operator, a.Contact} {
 		if s != "" {
@@ -27,4 +34,51 @@ func (a *About) By() string {
 		return "its operator has not given a name"
 	}
 	return "operated by " + strings.Join(parts, ", ")
+}
+
+// about is the agent that runs; nil: none does, and a store does not say who filled it.
+func (h *handler) about() *About {
+	if h.opt.Live == nil {
+		return nil
+	}
+	return &h.opt.About
+}
+
+// vantage is from where the latest round was observed or, before there is one, from where the agent is about to.
+func (h *handler) vantage(latest *probe.Round) string {
+	switch {
+	case latest != nil:
+		return latest.Vantage
+	case h.opt.Live != nil:
+		return h.opt.Live().Vantage
+	}
+	return ""
+}
+
+// settingsOf is how a round probed, as far as it says so itself.
+func settingsOf(r *probe.Round) []Setting {
+	if r == nil {
+		return nil
+	}
+	var names []string
+	for i := range r.Passes {
+		names = append(names, r.Passes[i].Protocol.String())
+	}
+	list := []Setting{
+		{"Vantage", orNotKnown(r.Vantage)},
+		{"Probed", r.Space.String() + " (" + addressesWords(r.Space.Len()) + ")"},
+		{"Protocols", strings.Join(names, ", ")},
+		{"A probe waited", r.Timeout.String()},
+	}
+	if r.Span > 0 {
+		list = append(list, Setting{"A round was spread over", r.Span.String()})
+	}
+	return list
+}
+
+func orNotKnown(s string) string {
+	if s == "" {
+		return "not known"
+	}
+	return s
 }

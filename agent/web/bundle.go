@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"net/netip"
 	"path"
+	"slices"
 	"time"
 
 	"brownout/probe"
@@ -68,9 +70,9 @@ func (h *handler) pack(a *answer, b *bundler, o *outage.Outage) error {
 		name  string
 		write func(io.Writer) error
 	}{
-		{"README.txt", func(w io.Writer) error { _, err := io.WriteString(w, bundleText(o, h.opt.About.By())); return err }},
+		{"README.txt", func(w io.Writer) error { _, err := io.WriteString(w, bundleText(o, h.about().By())); return err }},
 		{"outage.json", func(w io.Writer) error { return WriteObject(w, o) }},
-		{"configuration.json", func(w io.Writer) error { return WriteObject(w, h.howMeasured(bits)) }},
+		{"configuration.json", func(w io.Writer) error { return h.writeMeasured(w, bits, rounds()) }},
 		{"rounds.jsonl", func(w io.Writer) error { return writeLines(w, bits, rounds()) }},
 		{"rounds.csv", func(w io.Writer) error { return writeCSV(w, observationColumns, observations(rounds())) }},
 	} {
@@ -81,22 +83,70 @@ func (h *handler) pack(a *answer, b *bundler, o *outage.Outage) error {
 	return nil
 }
 
-// measured is how the rounds came about, as far as it is published.
+// measured is how the rounds of a bundle came about. They say so themselves: the configuration of whoever shows them may be
+// another.
 type measured struct {
-	Operator  string            `json:"operator"`
-	Contact   string            `json:"contact"`
-	Vantage   string            `json:"vantage"`
-	BlockBits int               `json:"block_bits"`
-	Settings  map[string]string `json:"settings"`
+	Vantages  []string         `json:"vantages"`
+	Protocols []probe.Protocol `json:"protocols"`
+	Spaces    [][]netip.Prefix `json:"spaces"`
+	Timeouts  []int64          `json:"timeouts_ms"`
+	Rounds    map[string]int   `json:"rounds"` // by kind
+	BlockBits int              `json:"block_bits"`
+	Agent     *configured      `json:"agent"` // that wrote the bundle, as it then was; null: none ran
 }
 
-func (h *handler) howMeasured(bits int) *measured {
-	about := &h.opt.About
-	m := &measured{Operator: about.Operator, Contact: about.Contact, Vantage: about.Vantage, BlockBits: bits, Settings: map[string]string{}}
-	for _, s := range about.Settings {
-		m.Settings[s.Name] = s.Value
+// configured is an agent's configuration, as far as it is published.
+type configured struct {
+	Operator string            `json:"operator"`
+	Contact  string            `json:"contact"`
+	Vantage  string            `json:"vantage"`
+	Settings map[string]string `json:"settings"`
+}
+
+func (h *handler) writeMeasured(w io.Writer, bits int, rounds iter.Seq2[*probe.Round, error]) error {
+	m := &measured{
+		Vantages: []string{}, Protocols: []probe.Protocol{}, Spaces: [][]netip.Prefix{}, Timeouts: []int64{}, Rounds: map[string]int{},
+		BlockBits: bits, Agent: h.about().configured(),
 	}
-	return m
+	for r, err := range rounds {
+		if err != nil {
+			return err
+		}
+		m.add(r)
+	}
+	return WriteObject(w, m)
+}
+
+// add takes in what a round says of itself.
+func (m *measured) add(r *probe.Round) {
+	m.Rounds[r.Kind.String()]++
+	m.Vantages = withNew(m.Vantages, r.Vantage)
+	m.Timeouts = withNew(m.Timeouts, r.Timeout.Milliseconds())
+	for i := range r.Passes {
+		m.Protocols = withNew(m.Protocols, r.Passes[i].Protocol)
+	}
+	space := r.Space.Prefixes()
+	if !slices.ContainsFunc(m.Spaces, func(s []netip.Prefix) bool { return slices.Equal(s, space) }) {
+		m.Spaces = append(m.Spaces, space)
+	}
+}
+
+func withNew[T comparable](list []T, v T) []T {
+	if slices.Contains(list, v) {
+		return list
+	}
+	return append(list, v)
+}
+
+func (a *About) configured() *configured {
+	if a == nil {
+		return nil
+	}
+	c := &configured{Operator: a.Operator, Contact: a.Contact, Vantage: a.Vantage, Settings: map[string]string{}}
+	for _, s := range a.Settings {
+		c.Settings[s.Name] = s.Value
+	}
+	return c
 }
 
 func bundleText(o *outage.Outage, by string) string {
@@ -104,7 +154,7 @@ func bundleText(o *outage.Outage, by string) string {
 		"outage.json         the outage: intervals of its start and end, who was gone, what could be detected\n" +
 		"rounds.jsonl        every round from two hours before to two hours after it, in brownout's interchange format\n" +
 		"rounds.csv          the same, one observation a row\n" +
-		"configuration.json  how it was measured\n" +
+		"configuration.json  how it was measured: what the rounds say and, where an agent ran, how it was configured when it wrote this\n" +
 		"manifest.json       the SHA-256 of each file\n\n" +
 		"Judge it again by: brownout replay rounds.jsonl\n" +
 		"What is usual was learned from earlier rounds too: a replay of these alone begins with learning.\n"

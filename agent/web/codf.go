@@ -71,7 +71,7 @@ func (h *handler) codf(a *answer, list []outage.Outage, from, to probe.Instant) 
 		return err
 	}
 	out := Codf{Type: "outages.events", RequestTime: h.opt.Now().Unix(), Data: []CodfEvent{},
-		Copyright: "what this probe observed; " + h.opt.About.By()}
+		Copyright: "what this probe observed; " + h.about().By()}
 	for i := range list {
 		out.Data = append(out.Data, codfOf(&list[i], space, from, to, until))
 	}
@@ -81,30 +81,28 @@ func (h *handler) codf(a *answer, list []outage.Outage, from, to probe.Instant) 
 // codfSpace is the space as a location: its prefix or, where it is none, who looks at it.
 func (h *handler) codfSpace() (codfPlace, error) {
 	r, err := h.latest()
-	if err != nil || r == nil {
-		return codfPlace{outage.SpaceBlock + "/", outage.SpaceBlock}, err
+	name := spaceNameOf(r)
+	if err == nil && r != nil && len(r.Space.Prefixes()) == 1 {
+		return codfPlace{"prefix/" + name, name}, nil
 	}
-	if p := r.Space.Prefixes(); len(p) == 1 {
-		return codfPlace{"prefix/" + p[0].String(), p[0].String()}, nil
-	}
-	return codfPlace{outage.SpaceBlock + "/" + r.Vantage, nameOf(r.Space)}, nil
+	return codfPlace{outage.SpaceBlock + "/" + h.vantage(r), name}, err
 }
 
 // spaceName is the space in one word.
 func (h *handler) spaceName() (string, error) {
 	r, err := h.latest()
-	if err != nil || r == nil {
-		return outage.SpaceBlock, err
-	}
-	return nameOf(r.Space), nil
+	return spaceNameOf(r), err
 }
 
-// nameOf is a space in one word: its prefix, or how many addresses it has.
-func nameOf(s probe.Space) string {
-	if p := s.Prefixes(); len(p) == 1 {
+// spaceNameOf is the space of a round in one word: its prefix, or how many addresses it has; of no round, "space".
+func spaceNameOf(r *probe.Round) string {
+	if r == nil {
+		return outage.SpaceBlock
+	}
+	if p := r.Space.Prefixes(); len(p) == 1 {
 		return p[0].String()
 	}
-	return addressesWords(s.Len())
+	return addressesWords(r.Space.Len())
 }
 
 // latest is the latest full round, so far; nil: there is none.

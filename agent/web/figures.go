@@ -40,13 +40,9 @@ func (h *handler) figure(a *answer) error {
 	return err
 }
 
-// sourceLine is the line under every figure that says whose data it shows.
-func (h *handler) sourceLine() string {
-	name := h.opt.About.Vantage
-	if h.opt.Live != nil {
-		name = h.opt.Live().Vantage
-	}
-	return "Source: brownout" + atVantage(name) + ", " + h.opt.About.By() + ". Times are UTC."
+// sourceLine is the line under every figure that says whose data it shows; r is the round shown, or the latest.
+func (h *handler) sourceLine(r *probe.Round) string {
+	return "Source: brownout" + atVantage(h.vantage(r)) + ", " + h.about().By() + ". Times are UTC."
 }
 
 // rateFigure draws a block's response rate and round-trip times over time.
@@ -59,11 +55,11 @@ func (h *handler) rateFigure(a *answer, ink inks) func() (*svg, error) {
 		if err != nil {
 			return nil, err
 		}
-		space, err := h.spaceName()
+		latest, err := h.latest()
 		if err != nil {
 			return nil, err
 		}
-		return drawRate(s, ink, blockName(o.block, space), h.sourceLine()), nil
+		return drawRate(s, ink, blockName(o.block, spaceNameOf(latest)), h.sourceLine(latest)), nil
 	}
 }
 
@@ -160,7 +156,7 @@ func (h *handler) mapFigure(a *answer, ink inks) func() (*svg, error) {
 		if err != nil {
 			return nil, err
 		}
-		return drawMap(r, usual, ink, caption, h.sourceLine()), nil
+		return drawMap(r, usual, ink, caption, h.sourceLine(r)), nil
 	}
 }
 

@@ -38,7 +38,7 @@ type Options struct {
 	Reload  func(context.Context) error // reads the configuration anew; nil: cannot be asked for
 	Metrics *Metrics                    // nil: there is no /metrics
 	Feed    *Feed                       // what the stream tells; nil: there is no stream
-	About   About                       // who probes, and why
+	About   About                       // who probes, and why: of the running agent; without one nothing of it is said
 	Now     func() time.Time            // nil: the real time
 	Log     *slog.Logger                // failures of ours; nil: discard
 	Fail    func(error)                 // told of an answer that broke off; nil: nobody is

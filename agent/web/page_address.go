@@ -170,7 +170,11 @@ func (h *handler) addressFigure(a *answer, ink inks) func() (*svg, error) {
 		if err := h.fillAddress(a, v); err != nil {
 			return nil, err
 		}
-		return drawAddress(v, ink, h.sourceLine()), nil
+		latest, err := h.latest()
+		if err != nil {
+			return nil, err
+		}
+		return drawAddress(v, ink, h.sourceLine(latest)), nil
 	}
 }
 

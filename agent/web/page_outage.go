@@ -19,6 +19,7 @@ type outageView struct {
 	Counts       []countRow
 	Since, Until probe.Instant // of the figure
 	Rounds       []RoundInfo   // the evidence
+	Vantage      string        // that they were observed from; "": not known
 	Path         string        // escaped ID
 	Block        string        // escaped
 }
@@ -196,7 +197,7 @@ func (h *handler) fillEvidence(_ *answer, v *outageView) error {
 			return err
 		}
 		if r != nil {
-			v.Rounds = append(v.Rounds, Describe(r))
+			v.Rounds, v.Vantage = append(v.Rounds, Describe(r)), r.Vantage
 		}
 	}
 	return nil

@@ -42,9 +42,10 @@ type page struct {
 	Path   string // of the navigation's entry that it belongs to
 	Script bool   // whether it has something that moves
 	Space  string
-	About  *About
+	About  *About // nil: no agent runs
+	By     string // whose observations these are
 	Live   bool
-	AsOf   probe.Instant
+	AsOf   probe.Instant // 0: not said
 	Version,
 	Vantage string
 	Body any
@@ -52,14 +53,14 @@ type page struct {
 
 // show answers with a page.
 func (h *handler) show(a *answer, name string, p page) error {
-	space, err := h.spaceName()
+	r, err := h.latest()
 	if err != nil {
 		return err
 	}
-	p.Space, p.About, p.AsOf, p.Vantage = space, &h.opt.About, probe.InstantOf(h.opt.Now()), h.opt.About.Vantage
+	p.Space, p.Vantage, p.AsOf = spaceNameOf(r), h.vantage(r), probe.InstantOf(h.opt.Now())
+	p.About, p.By = h.about(), h.about().By()
 	if h.opt.Live != nil {
-		live := h.opt.Live()
-		p.Live, p.Version, p.Vantage = true, live.Version, live.Vantage
+		p.Live, p.Version = true, h.opt.Live().Version
 	}
 	var b bytes.Buffer
 	if err := templates().ExecuteTemplate(&b, name, &p); err != nil {
@@ -128,7 +129,11 @@ func (h *handler) aboutPage(a *answer) error {
 	if err := a.p.done(); err != nil {
 		return err
 	}
-	return h.show(a, "about.html", page{Title: "About this probe", Path: "/about"})
+	r, err := h.latest()
+	if err != nil {
+		return err
+	}
+	return h.show(a, "about.html", page{Title: "About this probe", Path: "/about", Body: settingsOf(r)})
 }
 
 func (h *handler) apiPage(a *answer) error {
@@ -146,7 +151,7 @@ func wantsPage(r *http.Request) bool {
 // problemPage says what is wrong in words.
 func problemPage(w http.ResponseWriter, p *Problem) {
 	var b bytes.Buffer
-	if err := templates().ExecuteTemplate(&b, "problem.html", &page{Title: http.StatusText(p.Status), About: &About{}, Body: p}); err != nil {
+	if err := templates().ExecuteTemplate(&b, "problem.html", &page{Title: http.StatusText(p.Status), Body: p}); err != nil {
 		p.write(w)
 		return
 	}

@@ -16,6 +16,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -187,16 +188,7 @@ func TestEvidence(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files := map[string][]byte{}
-	for _, f := range z.File {
-		r, err := f.Open()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if files[filepath.Base(f.Name)], err = io.ReadAll(r); err != nil {
-			t.Fatal(err)
-		}
-	}
+	files := unpack(t, z)
 	var m struct {
 		Files []struct{ Name, SHA256 string }
 	}
@@ -215,6 +207,74 @@ func TestEvidence(t *testing.T) {
 	}
 	if _, err := outage.Replay(outage.Config{}, probe.NewRoundReader(bytes.NewReader(files["rounds.jsonl"]))); err != nil {
 		t.Errorf("rounds.jsonl: %v", err)
+	}
+}
+
+func unpack(t *testing.T, z *zip.Reader) map[string][]byte {
+	t.Helper()
+	files := map[string][]byte{}
+	for _, f := range z.File {
+		r, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if files[filepath.Base(f.Name)], err = io.ReadAll(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return files
+}
+
+// TestStoreSpeaksForItself serves a store that somebody else measured: how it was is what its rounds say, and nothing of
+// whoever serves it. An agent that runs speaks of itself, and old rounds still speak for themselves.
+func TestStoreSpeaksForItself(t *testing.T) {
+	s := openStore(t)
+	viewer := web.About{Operator: "the viewer", Contact: "viewer@example.org", Vantage: "vm", Settings: []web.Setting{{Name: "Protocols", Value: "tcp/443"}}}
+	live := liveOptions()
+	live.About = viewer
+	for name, o := range map[string]web.Options{"served": {Now: live.Now, About: viewer}, "running": live} {
+		h := web.Handler(s, o)
+		page := "/outages/" + url.PathEscape(firstOutage(t, h))
+		data := body(t, h, "/api/v1"+page+"/evidence.zip")
+		z, err := zip.NewReader(strings.NewReader(data), int64(len(data)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var c struct {
+			Vantages, Protocols []string
+			Timeouts            []int64    `json:"timeouts_ms"`
+			Spaces              [][]string `json:"spaces"`
+			Rounds              map[string]int
+			BlockBits           int `json:"block_bits"`
+			Agent               *struct{ Operator string }
+		}
+		how := unpack(t, z)["configuration.json"]
+		if err := json.Unmarshal(how, &c); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(c.Vantages, []string{"test"}) || !slices.Equal(c.Protocols, []string{"icmp", "tcp/80"}) || !slices.Equal(c.Timeouts, []int64{3000}) ||
+			len(c.Spaces) != 1 || len(c.Spaces[0]) != 2 || c.Rounds["round"] == 0 || c.BlockBits != 24 || (c.Agent != nil) != (name == "running") {
+			t.Errorf("%s: the configuration is %s", name, how)
+		}
+		if got := body(t, h, page); !strings.Contains(got, "brownout at test, outage") {
+			t.Errorf("%s: the outage is not cited as of its vantage", name)
+		}
+		if name == "running" {
+			continue
+		}
+		for _, path := range []string{"/about", page, "/", "/figures/rate.svg", "/api/v1/outages?format=codf"} {
+			got := body(t, h, path)
+			for _, wrong := range []string{"viewer", "vm<", "at vm", "tcp/443"} {
+				if strings.Contains(got, wrong) {
+					t.Errorf("%s says %q of whoever serves it", path, wrong)
+				}
+			}
+		}
+		for path, right := range map[string]string{"/about": "198.18.0.0/25", "/": "from <strong>test</strong>", "/figures/rate.svg": "brownout at test"} {
+			if got := body(t, h, path); !strings.Contains(got, right) {
+				t.Errorf("%s does not say %q", path, right)
+			}
+		}
 	}
 }
 

@@ -27,9 +27,15 @@ func (a *app) drawPeriods(list []web.Period) {
 	rightAligned(t, 2, 4, 5, 6, 7, 8, 9)
 	for i := range list {
 		h := &list[i]
-		t.AppendRow([]any{stamp(h.Start), h.Rounds, p.state(h.State), percent(h.Rate), percent(h.Lowest),
-			fmt.Sprintf("%.1f of %.1f", h.Observed.Float(), h.Expected.Float()),
-			milliseconds(h.RTT[0]), milliseconds(h.RTT[2]), milliseconds(h.RTT[4])})
+		row := []any{stamp(h.Start), h.Rounds, p.state(h.State), "", "", "", "", "", ""}
+		if h.Rate != nil {
+			row[3], row[4] = percent(*h.Rate), percent(*h.Lowest)
+			row[5] = fmt.Sprintf("%.1f of %.1f", h.Observed.Float(), h.Expected.Float())
+		}
+		if h.RTT != nil {
+			row[6], row[7], row[8] = milliseconds(h.RTT[0]), milliseconds(h.RTT[2]), milliseconds(h.RTT[4])
+		}
+		t.AppendRow(row)
 	}
 	t.Render()
 }

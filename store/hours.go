@@ -36,7 +36,7 @@ type Hour struct {
 	Judged   int            // rounds of which more is known than that the state is unknown: what follows is of these
 	Expected outage.Decimal // mean
 	Observed int            // sum
-	Lowest   outage.Decimal // response rate of a round
+	Lowest   outage.Decimal // response rate of a round in which something was expected; see Rated
 	Lives    int            // sum of Summary.Responsive
 	Targets  int
 	Timed    int       // rounds with RTTs
@@ -49,7 +49,7 @@ func (h *Hour) add(m *outage.Summary) {
 	one.States[min(int(m.State), len(one.States)-1)] = 1
 	if m.State != outage.Unknown {
 		one.Judged, one.Expected, one.Observed, one.Lives = 1, m.Expected, m.Observed, m.Responsive
-		one.Lowest = outage.Ratio(int64(m.Observed)*decimals, max(int64(m.Expected), 1))
+		one.Lowest = outage.Ratio(int64(m.Observed)*decimals, int64(m.Expected))
 	}
 	if m.RTT[2] > 0 {
 		one.Timed, one.RTT = 1, m.RTT
@@ -62,10 +62,10 @@ const decimals = 10_000
 
 // merge takes in another time of the same block.
 func (h *Hour) merge(o *Hour) {
+	if o.Rated() && (!h.Rated() || o.Lowest < h.Lowest) {
+		h.Lowest = o.Lowest
+	}
 	if o.Judged > 0 {
-		if h.Judged == 0 || o.Lowest < h.Lowest {
-			h.Lowest = o.Lowest
-		}
 		h.Expected = outage.Decimal(weighted(int64(h.Expected), h.Judged, int64(o.Expected), o.Judged))
 	}
 	for p := range h.RTT {
@@ -357,13 +357,16 @@ func (d *day) sum() Hour {
 	return all
 }
 
-// Rate is the share of the addresses that normally answer that did.
+// Rate is the share of the addresses that normally answer that did; 0 where there is none.
 func (h *Hour) Rate() outage.Decimal {
-	if h.Judged == 0 || h.Expected == 0 {
+	if !h.Rated() {
 		return 0
 	}
 	return outage.Ratio(int64(h.Observed)*decimals, int64(h.Expected)*int64(h.Judged))
 }
+
+// Rated reports whether anything was expected in a round of it: else it has no rate.
+func (h *Hour) Rated() bool { return h.Judged > 0 && h.Expected > 0 }
 
 // Worst is the worst state in it; unknown is worse than up, for who knows.
 func (h *Hour) Worst() outage.State {

@@ -80,3 +80,70 @@ func TestHours(t *testing.T) {
 		t.Errorf("%+v, %v", none, err)
 	}
 }
+
+// A round in which nothing was expected has no rate, and makes none of the hour and the day that it is in lower.
+func TestHoursBeforeAnythingWasExpected(t *testing.T) {
+	s := openTest(t)
+	at := floorTo(epoch, dayMS)
+	put := func(minute int64, st outage.State, expected outage.Decimal, observed int) {
+		m := outage.Summary{Start: at.Add(minute * 60_000), End: at.Add(minute*60_000 + 1), Block: outage.SpaceBlock, State: st,
+			Expected: expected, Observed: observed, Responsive: 20, Targets: 256}
+		mustCommit(t, s, Commit{Findings: outage.Findings{Summaries: []outage.Summary{m}}})
+	}
+	put(1, outage.Learning, 0, 0)
+	put(21, outage.Up, 20*decimals, 18)
+	put(41, outage.Up, 20*decimals, 20)
+	put(61, outage.Learning, 0, 0)
+	hours, err := s.Hours(outage.SpaceBlock, at, at.Add(dayMS), false)
+	if err != nil || len(hours) != 2 {
+		t.Fatalf("%+v, %v", hours, err)
+	}
+	days, err := s.Hours(outage.SpaceBlock, at, at.Add(dayMS), true)
+	if err != nil || len(days) != 1 {
+		t.Fatalf("%+v, %v", days, err)
+	}
+	for _, h := range []Hour{hours[0], days[0]} {
+		if !h.Rated() || h.Lowest != 9000 {
+			t.Errorf("the lowest of 90 %% and 100 %% is %v: %+v", h.Lowest, h)
+		}
+	}
+	if hours[1].Rated() {
+		t.Errorf("nothing was expected, and there is a rate: %+v", hours[1])
+	}
+}
+
+// A store in which an earlier version took a round without expectations for one of which nobody answered is not damaged.
+func TestVerifyTakesOldLowest(t *testing.T) {
+	s := openTest(t)
+	at := floorTo(epoch, dayMS)
+	for i, m := range []outage.Summary{{State: outage.Learning}, {State: outage.Up, Expected: 20 * decimals, Observed: 18}} {
+		m.Start, m.End, m.Block, m.Targets = at.Add(int64(i)*60_000), at.Add(int64(i)*60_000+1), outage.SpaceBlock, 256
+		mustCommit(t, s, Commit{Findings: outage.Findings{Summaries: []outage.Summary{m}}})
+	}
+	put := func(change func(*Hour)) {
+		t.Helper()
+		hours, err := s.Hours(outage.SpaceBlock, at, at.Add(hourMS), false)
+		if err != nil || len(hours) != 1 {
+			t.Fatalf("%+v, %v", hours, err)
+		}
+		change(&hours[0])
+		if err := s.update(func(tx *writeTx) error {
+			bl, err := readBlock(tx.Tx, outage.SpaceBlock)
+			if err != nil {
+				return err
+			}
+			return putDay(tx, bl, at, hours)
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(func(h *Hour) { h.Lowest = 0 })
+	if err := s.Verify(nil); err != nil {
+		t.Error(err)
+	}
+	put(func(h *Hour) { h.Lowest = 5000 })
+	if s.Verify(nil) == nil {
+		t.Error("a lowest rate that no round had is taken")
+	}
+	put(func(h *Hour) { h.Lowest = 9000 })
+}

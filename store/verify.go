@@ -292,9 +292,18 @@ func (v *verifier) hours(tx *bolt.Tx, bl *block) {
 	for len(kept) > 0 && (len(summed) == 0 || kept[0].Start < summed[0].Start) && bl.pruned {
 		kept = kept[1:]
 	}
-	if !slices.Equal(kept, summed) {
+	if !slices.EqualFunc(kept, summed, sameHour) {
 		v.report(fmt.Errorf("the hours of %s are not what its summaries say", bl.name))
 	}
+}
+
+// sameHour compares what is kept of an hour with what its summaries say. What wrote it may have been of before a round in
+// which nothing was expected had no rate: it had one of 0.
+func sameHour(kept, summed Hour) bool {
+	if kept.Lowest == 0 && summed.States[outage.Learning]+summed.States[outage.Unobservable] > 0 {
+		kept.Lowest = summed.Lowest
+	}
+	return kept == summed
 }
 
 // outages checks the index, that the outages of one block do not overlap, that their phases adjoin, and that their

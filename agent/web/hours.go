@@ -8,19 +8,20 @@ import (
 
 // Period is a block's full rounds that began within an hour or a day.
 type Period struct {
-	Block  string         `json:"block"`
-	Start  probe.Instant  `json:"start"`
-	End    probe.Instant  `json:"end"`
-	Rounds int            `json:"rounds"`
-	State  outage.State   `json:"state"`         // the worst in it
-	Rate   outage.Decimal `json:"response_rate"` // of all rounds but those in which the state was unknown
-	Lowest outage.Decimal `json:"lowest_rate"`   // of one round
+	Block  string        `json:"block"`
+	Start  probe.Instant `json:"start"`
+	End    probe.Instant `json:"end"`
+	Rounds int           `json:"rounds"`
+	State  outage.State  `json:"state"` // the worst in it
+	// Of all rounds but those in which the state was unknown; null: nothing was expected in any.
+	Rate   *outage.Decimal `json:"response_rate"`
+	Lowest *outage.Decimal `json:"lowest_rate"` // of one round
 	// Means of these rounds.
-	Expected   outage.Decimal `json:"expected"`
-	Observed   outage.Decimal `json:"observed"`
-	Responsive outage.Decimal `json:"responsive"`
-	Targets    int            `json:"targets"`
-	RTT        [5]uint32      `json:"rtt_us"` // means of the rounds' 10th, 25th, 50th, 75th and 90th percentiles
+	Expected   *outage.Decimal `json:"expected"`
+	Observed   *outage.Decimal `json:"observed"`
+	Responsive *outage.Decimal `json:"responsive"` // null: the state was unknown in all
+	Targets    int             `json:"targets"`
+	RTT        *[5]uint32      `json:"rtt_us"` // means of the rounds' 10th, 25th, 50th, 75th and 90th percentiles; null: nothing answered
 }
 
 const hourMS = 3600_000
@@ -46,11 +47,19 @@ func (h *handler) hours(a *answer, format, block string, from, to probe.Instant,
 }
 
 func periodOf(block string, h *store.Hour, lasts int64) Period {
-	return Period{
-		Block: block, Start: h.Start, End: h.Start.Add(lasts), Rounds: h.Rounds, State: h.Worst(), Rate: h.Rate(), Lowest: h.Lowest,
-		Expected: h.Expected, Observed: outage.Ratio(int64(h.Observed), int64(h.Judged)), Responsive: outage.Ratio(int64(h.Lives), int64(h.Judged)),
-		Targets: h.Targets, RTT: h.RTT,
+	p := Period{Block: block, Start: h.Start, End: h.Start.Add(lasts), Rounds: h.Rounds, State: h.Worst(), Targets: h.Targets}
+	if h.Rated() {
+		rate, observed := h.Rate(), outage.Ratio(int64(h.Observed), int64(h.Judged))
+		p.Rate, p.Lowest, p.Expected, p.Observed = &rate, &h.Lowest, &h.Expected, &observed
 	}
+	if h.Judged > 0 {
+		lives := outage.Ratio(int64(h.Lives), int64(h.Judged))
+		p.Responsive = &lives
+	}
+	if h.Timed > 0 {
+		p.RTT = &h.RTT
+	}
+	return p
 }
 
 var periodColumns = append([]column[Period]{
@@ -59,10 +68,10 @@ var periodColumns = append([]column[Period]{
 	value("end", func(p *Period) probe.Instant { return p.End }),
 	count("rounds", func(p *Period) int { return p.Rounds }),
 	word("state", func(p *Period) outage.State { return p.State }),
-	value("response_rate", func(p *Period) outage.Decimal { return p.Rate }),
-	value("lowest_rate", func(p *Period) outage.Decimal { return p.Lowest }),
-	value("expected", func(p *Period) outage.Decimal { return p.Expected }),
-	value("observed", func(p *Period) outage.Decimal { return p.Observed }),
-	value("responsive", func(p *Period) outage.Decimal { return p.Responsive }),
+	maybe("response_rate", func(p *Period) *outage.Decimal { return p.Rate }, outage.Decimal.Append),
+	maybe("lowest_rate", func(p *Period) *outage.Decimal { return p.Lowest }, outage.Decimal.Append),
+	maybe("expected", func(p *Period) *outage.Decimal { return p.Expected }, outage.Decimal.Append),
+	maybe("observed", func(p *Period) *outage.Decimal { return p.Observed }, outage.Decimal.Append),
+	maybe("responsive", func(p *Period) *outage.Decimal { return p.Responsive }, outage.Decimal.Append),
 	count("targets", func(p *Period) int { return p.Targets }),
-}, rttColumns(func(p *Period) *[5]uint32 { return &p.RTT })...)
+}, rttColumns(func(p *Period) *[5]uint32 { return p.RTT })...)

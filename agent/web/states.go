@@ -184,11 +184,16 @@ var summaryColumns = append([]column[outage.Summary]{
 
 var rttNames = [...]string{"rtt_us_p10", "rtt_us_p25", "rtt_us_p50", "rtt_us_p75", "rtt_us_p90"}
 
-// rttColumns are the percentiles of round-trip times.
+// rttColumns are the percentiles of round-trip times; nil: there are none.
 func rttColumns[T any](of func(*T) *[5]uint32) []column[T] {
 	var out []column[T]
 	for i, name := range rttNames {
-		out = append(out, count(name, func(v *T) int { return int(of(v)[i]) }))
+		out = append(out, maybe(name, func(v *T) *uint32 {
+			if rtts := of(v); rtts != nil {
+				return &rtts[i]
+			}
+			return nil
+		}, addUint))
 	}
 	return out
 }

@@ -130,9 +130,10 @@ func (v *addressView) take(o Observation) {
 		return
 	}
 	s.Asked++
-	if o.Outcome.Life() {
-		s.Lives++
+	if !o.Outcome.Life() {
+		return
 	}
+	s.Lives++
 	if o.RTT != nil {
 		s.Slow = max(s.Slow, *o.RTT)
 		if s.Fastest == 0 || *o.RTT < s.Fastest {

@@ -151,7 +151,7 @@ func hostsOf(r *probe.Round, usual map[netip.Addr]bool) []hostRow {
 			one := watch.of(pass, int32(target))
 			row.Outcomes = append(row.Outcomes, one.Outcome.String())
 			row.Life = row.Life || one.Outcome.Life()
-			if one.RTT != nil && (row.RTT == 0 || *one.RTT < row.RTT) {
+			if one.Outcome.Life() && one.RTT != nil && (row.RTT == 0 || *one.RTT < row.RTT) {
 				row.RTT = *one.RTT
 			}
 		}

@@ -471,7 +471,7 @@ async function loadRTTs() {
   rtts.of = at;
   for (const p of round.probes) for (const a of p.answers || []) {
     const i = byName.get(a.address);
-    if (i !== undefined && a.rtt_us) rtts.set(i, Math.min(a.rtt_us, rtts.get(i) ?? Infinity));
+    if (i !== undefined && a.rtt_us && a.outcome !== "unreachable") rtts.set(i, Math.min(a.rtt_us, rtts.get(i) ?? Infinity));
   }
   rtts.low = Math.min(...rtts.values());
   rtts.high = Math.max(...rtts.values());

@@ -240,7 +240,7 @@ func drawMap(r *probe.Round, usual map[netip.Addr]bool, ink inks, caption bool, 
 		out.sized(x+4, y+11.5, 10.5, "start", ink.faint, label.text)
 	}
 	if caption {
-		out.sized(margin, height-50, 11, "start", ink.faint, fmt.Sprintf("%d of %d addresses answer (blue).", answering, r.Space.Len()))
+		out.sized(margin, height-50, 11, "start", ink.faint, fmt.Sprintf("%s of %s answer (blue).", countWords(answering), addressesWords(r.Space.Len())))
 		out.sized(margin, height-34, 11, "start", ink.faint, "Orange, hatched: silent, though it usually answers.")
 		out.sized(margin, height-16, 8.5, "start", ink.faint, source)
 	}

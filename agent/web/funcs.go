@@ -21,6 +21,7 @@ var pageFuncs = template.FuncMap{
 	"asset": assetURL, "path": url.PathEscape,
 	"stamp": stampOf, "dayOf": dayStamp, "clock": clock, "lasting": lastingWords, "interval": intervalOf,
 	"percent": percentWords, "count": countWords, "rtt": rttWords, "reason": reasonWords, "join": joinWords, "title": titled,
+	"asked": askedWords, "is": isWords,
 	"answering": func(b outage.BlockStatus) string { return answeringWords(&b) },
 	"icon":      stateIcon, "meaning": meaning, "states": func() []outage.State { return allStates }, "bars": dayBars,
 	"text":  func(v any) string { return fmt.Sprint(v) },

@@ -238,6 +238,33 @@ func TestUnknownBlock(t *testing.T) {
 	}
 }
 
+// TestProblemsForPeople asks as a browser does: what is wrong with a page is a page, which says no more than it knows; the API
+// answers as ever.
+func TestProblemsForPeople(t *testing.T) {
+	h := web.Handler(openStore(t), liveOptions())
+	for path, want := range map[string]int{
+		"/nothing": 404, "/outages/nothing": 404, "/addresses/host": 400, "/?since=x": 400, "/api/nothing": 404, "/api/v1/nothing": 404,
+		"/?x=" + strings.Repeat("x", 5000): 414,
+	} {
+		r := httptest.NewRequest(http.MethodGet, path, nil)
+		r.Header.Set("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		kind := "text/html; charset=utf-8"
+		if strings.HasPrefix(path, web.Prefix) {
+			kind = "application/problem+json"
+		}
+		if got := w.Header().Get("Content-Type"); w.Code != want || got != kind {
+			t.Errorf("%.40s: %d as %s, want %d as %s", path, w.Code, got, want, kind)
+		}
+		for _, wrong := range []string{"No agent runs", "1970", "has not given a name"} {
+			if strings.Contains(w.Body.String(), wrong) {
+				t.Errorf("%.40s says %q", path, wrong)
+			}
+		}
+	}
+}
+
 func TestMethods(t *testing.T) {
 	h := web.Handler(openStore(t), web.Options{})
 	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodOptions} {

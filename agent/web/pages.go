@@ -145,7 +145,7 @@ func (h *handler) apiPage(a *answer) error {
 
 // wantsPage reports whether an asker is a person's browser, for whom a problem is a page.
 func wantsPage(r *http.Request) bool {
-	return !strings.HasPrefix(r.URL.Path, "/api/") && strings.Contains(r.Header.Get("Accept"), "text/html")
+	return !strings.HasPrefix(r.URL.Path, Prefix) && strings.Contains(r.Header.Get("Accept"), "text/html")
 }
 
 // problemPage says what is wrong in words.

@@ -31,7 +31,7 @@ func (h *handler) secured(next http.Handler) http.Handler {
 		reads := r.Method == http.MethodGet || r.Method == http.MethodHead
 		switch {
 		case len(r.URL.RequestURI()) > maxURL:
-			(&Problem{Status: http.StatusRequestURITooLong, Detail: "the address is longer than any question"}).write(w)
+			(&Problem{Status: http.StatusRequestURITooLong, Detail: "the address is longer than any question"}).answer(w, r)
 		case r.URL.Path == reloadPath && r.Method != http.MethodPost:
 			head.Set("Allow", http.MethodPost)
 			(&Problem{Status: http.StatusMethodNotAllowed, Detail: "ask for a reload by POST"}).write(w)

@@ -62,13 +62,29 @@ func addressesWords(n int) string {
 	return countWords(n) + " addresses"
 }
 
+// askedWords says that so many addresses are asked.
+func askedWords(n int) string {
+	if n == 1 {
+		return "Its " + addressesWords(n) + " is asked"
+	}
+	return "All " + addressesWords(n) + " are asked"
+}
+
+// isWords is a space's name with its verb: a space of several prefixes is named by its addresses.
+func isWords(name string) string {
+	if strings.HasSuffix(name, " addresses") {
+		return name + " are"
+	}
+	return name + " is"
+}
+
 // expectedCount is an expectation as a number of addresses.
 func expectedCount(d outage.Decimal) int { return int(math.Round(d.Float())) }
 
 // answeringWords says who answers of whom that is expected of.
 func answeringWords(b *outage.BlockStatus) string {
 	if b.Expected == 0 {
-		return fmt.Sprintf("%s of %s addresses answer", countWords(b.Responsive), countWords(b.Targets))
+		return fmt.Sprintf("%s of %s answer", countWords(b.Responsive), addressesWords(b.Targets))
 	}
 	return fmt.Sprintf("%s of %s expected responders answer (%s)",
 		countWords(b.Observed), countWords(expectedCount(b.Expected)), percentWords(min(b.ResponseRate, 10_000)))

@@ -57,6 +57,24 @@ func TestSentence(t *testing.T) {
 	}
 }
 
+func TestNumberOfAddresses(t *testing.T) {
+	for want, got := range map[string]string{
+		"1 address":                 addressesWords(1),
+		"1,024 addresses":           addressesWords(1024),
+		"Its 1 address is asked":    askedWords(1),
+		"All 2 addresses are asked": askedWords(2),
+		"31 addresses are":          isWords(addressesWords(31)),
+		"198.18.0.0/22 is":          isWords("198.18.0.0/22"),
+		"space is":                  isWords(outage.SpaceBlock),
+		"0 of 1 address answer":     answeringWords(&outage.BlockStatus{Targets: 1}),
+		"2 of 256 addresses answer": answeringWords(&outage.BlockStatus{Targets: 256, Responsive: 2}),
+	} {
+		if got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 // TestLayouts proves that every address has a cell of its own, and that the /24s of a /22 are its quadrants.
 func TestLayouts(t *testing.T) {
 	for _, targets := range [][]string{{"198.18.0.0/22"}, {"198.18.0.0/24"}, {"198.18.0.0/20"}, {"198.18.0.0/21"}, {"198.18.0.1/32"},

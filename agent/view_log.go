@@ -70,14 +70,22 @@ func (l *viewLog) outage(now probe.Instant, o outage.Outage) {
 	phase, was := o.Phases[len(o.Phases)-1], before.Phases[len(before.Phases)-1]
 	switch {
 	case o.End != nil && before.End == nil:
-		took := lasted(o.End.At - o.Start.At)
-		l.add(logLine{now, outage.Up, fmt.Sprintf("%v ended (%s)", o.Kind, took), "at " + intervalWords(*o.End)})
+		l.add(logLine{now, outage.Up, fmt.Sprintf("%v ended (%s)", o.Kind, tookWords(&o)), "at " + intervalWords(*o.End)})
 	case o.End == nil && phase.Kind != was.Kind:
 		l.add(logLine{now, phase.Kind, "now " + phase.Kind.String(), "since " + intervalWords(phase.Start)})
 	}
 	for _, r := range o.Revisions[min(len(before.Revisions), len(o.Revisions)):] {
 		l.add(logLine{now, r.Kind, "revised: " + conditionWord(r.Finding), verdictWords(r.Kind)})
 	}
+}
+
+// tookWords is how long an outage that ended lasted, and for how much of it it was as bad as its kind says.
+func tookWords(o *outage.Outage) string {
+	all, worst := lasted(o.End.At-o.Start.At), lasted(probe.Instant(o.Length(o.Kind, o.End.At)))
+	if worst == all {
+		return all
+	}
+	return worst + " of " + all
 }
 
 // notice notes what is no outage: times unknown, conditions, and the end of learning.

@@ -156,6 +156,22 @@ func TestRenderOutages(t *testing.T) {
 	golden(t, "no-outages.txt", out.String())
 }
 
+// TestLogOfPhases says of an outage that was total for a while for how long.
+func TestLogOfPhases(t *testing.T) {
+	at := func(second int64) outage.Interval {
+		i := probe.Instant(second * 1000)
+		return outage.Interval{Earliest: i, At: i, Latest: i}
+	}
+	dark, lit, end := at(35), at(56), at(66)
+	o := outage.Outage{ID: "space-1", Block: outage.SpaceBlock, Kind: outage.Total, Status: outage.Ended, Start: at(0), End: &end, Phases: []outage.Phase{
+		{Kind: outage.Partial, Start: at(0), End: &dark}, {Kind: outage.Total, Start: dark, End: &lit}, {Kind: outage.Partial, Start: lit, End: &end}}}
+	var l viewLog
+	l.outage(end.At, o)
+	if got := l.lines[len(l.lines)-1].What; got != "total ended (21s of 1m06s)" {
+		t.Errorf("it says %q", got)
+	}
+}
+
 // TestLogForgets: a view that is left open for years keeps the latest outages only.
 func TestLogForgets(t *testing.T) {
 	var l viewLog

@@ -7,7 +7,6 @@ import (
 	"text/template"
 	"time"
 
-	"brownout/probe"
 	"brownout/probe/outage"
 )
 
@@ -132,21 +131,15 @@ func answered(t *Transition) string {
 
 // over says how long an outage lasted and, where that differs, for how much of it it was as bad as it is called.
 func over(o *outage.Outage) string {
-	var worst probe.Instant
-	for _, p := range o.Phases {
-		if p.Kind == o.Kind && p.End != nil {
-			worst += p.End.At - p.Start.At
-		}
-	}
-	lasted := o.End.At - o.Start.At
-	span := fmt.Sprintf("outage from %s to %s, %s", clock(o.Start.At), clock(o.End.At), lasting(lasted))
+	worst, lasted := lasting(o.Length(o.Kind, o.End.At)), lasting(int64(o.End.At-o.Start.At))
+	span := fmt.Sprintf("outage from %s to %s, %s", clock(o.Start.At), clock(o.End.At), lasted)
 	if worst == lasted {
 		return o.Kind.String() + " " + span
 	}
-	return fmt.Sprintf("%s, %s for %s of it", span, o.Kind, lasting(worst))
+	return fmt.Sprintf("%s, %s for %s of it", span, o.Kind, worst)
 }
 
-func lasting(ms probe.Instant) time.Duration {
+func lasting(ms int64) time.Duration {
 	return (time.Duration(ms) * time.Millisecond).Round(time.Second)
 }
 

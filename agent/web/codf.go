@@ -55,7 +55,7 @@ func codfOf(o *outage.Outage, space codfPlace, from, to, until probe.Instant) Co
 	}
 	if o.Expected > 0 {
 		fraction := max(1-o.ResponseRate.Float(), 0)
-		e.Fraction, e.Score = &fraction, fraction*100*float64(lengthOf(phasesOf(o, o.Kind), until)/1000)/60
+		e.Fraction, e.Score = &fraction, fraction*100*float64(o.Length(o.Kind, until)/1000)/60
 	}
 	return e
 }

@@ -166,14 +166,14 @@ func phasesWords(o *outage.Outage, now probe.Instant) (s string) {
 	switch {
 	case len(dark) == 0 || len(partial) == 0:
 	case len(dark) > 1:
-		s = fmt.Sprintf(", in which none answered for %s in %d phases", lastingWords(lengthOf(dark, now)), len(dark))
+		s = fmt.Sprintf(", in which none answered for %s in %d phases", lastingWords(probe.Instant(o.Length(outage.Total, now))), len(dark))
 	case dark[0].End == nil:
 		s = ", in which none has answered since " + momentWords(dark[0].Start.At, o.Start.At)
 	default:
-		s = fmt.Sprintf(", in which none answered for %s from %s", lastingWords(lengthOf(dark, now)), momentWords(dark[0].Start.At, o.Start.At))
+		s = fmt.Sprintf(", in which none answered for %s from %s", lastingWords(probe.Instant(o.Length(outage.Total, now))), momentWords(dark[0].Start.At, o.Start.At))
 	}
-	if unknown := phasesOf(o, outage.Unknown); len(unknown) > 0 {
-		s += fmt.Sprintf(", %s of it not known", lastingWords(lengthOf(unknown, now)))
+	if unknown := o.Length(outage.Unknown, now); unknown > 0 {
+		s += fmt.Sprintf(", %s of it not known", lastingWords(probe.Instant(unknown)))
 	}
 	return s
 }
@@ -186,18 +186,6 @@ func phasesOf(o *outage.Outage, kind outage.State) (out []outage.Phase) {
 		}
 	}
 	return out
-}
-
-// lengthOf is how long phases lasted in all, until now where they last.
-func lengthOf(phases []outage.Phase, now probe.Instant) (ms probe.Instant) {
-	for _, p := range phases {
-		end := now
-		if p.End != nil {
-			end = p.End.At
-		}
-		ms += max(end-p.Start.At, 0)
-	}
-	return ms
 }
 
 // momentWords is a moment, without its day where that was said.

@@ -87,6 +87,20 @@ type Outage struct {
 	Revisions    []Revision      `json:"revisions"` // what was found later: nothing above is changed for it
 }
 
+// Length is how many milliseconds its phases of one kind lasted in all; one that lasts does so until now.
+func (o *Outage) Length(kind State, now probe.Instant) (ms int64) {
+	for _, p := range o.Phases {
+		end := now
+		if p.End != nil {
+			end = p.End.At
+		}
+		if p.Kind == kind {
+			ms += max(int64(end-p.Start.At), 0)
+		}
+	}
+	return ms
+}
+
 // FillLists makes lists empty that are null, as an older version may have left them: they are published, and never null.
 func (o *Outage) FillLists() {
 	orEmpty(&o.Phases)

@@ -156,3 +156,27 @@ func TestFirstWordHasItsFigures(t *testing.T) {
 		t.Errorf("want the space, partial first, and two blocks: %v", first)
 	}
 }
+
+// TestSpaceIsPartialWhileABlockIsDark makes a /24 dark, then the space for a while, and then the /24 alone again: the space's
+// outage lasts until the /24 is back, and is total in the middle only.
+func TestSpaceIsPartialWhileABlockIsDark(t *testing.T) {
+	for seed := range uint64(cases(4, 30)) {
+		m := lab.Reference(seed)
+		from := m.Start.Add(3 * day)
+		three := netip.MustParsePrefix("198.18.2.0/24")
+		m.Events = []lab.Event{
+			{From: from, To: from.Add(5 * hour), Effect: lab.Darkens, Prefixes: []netip.Prefix{three}},
+			{From: from.Add(2 * hour), To: from.Add(3 * hour), Effect: lab.Darkens},
+		}
+		h := watch(t, lab.NewSimulation(m, seed), elevenMinutes, 3*day+12*hour, nil)
+		list := slices.DeleteFunc(h.Outages(false), func(o outage.Outage) bool { return o.Kind != outage.Total })
+		if len(list) != 1 || list[0].End == nil {
+			t.Errorf("seed %d: want one outage that ended, got %+v", seed, list)
+			continue
+		}
+		o := list[0]
+		if o.End.At < from.Add(4*hour+30*minute) || o.Length(outage.Total, o.End.At) > 70*minute {
+			t.Errorf("seed %d: it ends at %v, total for %d min, though the /24 is dark until %v: %+v", seed, o.End, o.Length(outage.Total, o.End.At)/minute, from.Add(5*hour), o.Phases)
+		}
+	}
+}

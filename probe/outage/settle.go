@@ -212,8 +212,38 @@ func (d *Detector) tryClose(b *block, seen probe.Instant) {
 		return
 	}
 	if end := d.recovery(b); end != (Interval{}) {
-		d.close(b, end, seen)
+		d.close(b, d.afterBlocks(b, end), seen)
 	}
+}
+
+// afterBlocks is the end of the space's outage, or the end of the last block that was certainly dark beyond it, for as long as
+// an outage takes: the space was partial until then.
+func (d *Detector) afterBlocks(b *block, end Interval) Interval {
+	if b.Index != 0 {
+		return end
+	}
+	last := end
+	for i := 1; i < len(d.Parts); i++ {
+		for _, p := range append(d.Parts[i].Last.darkened(), d.Parts[i].Open.darkened()...) {
+			if p.Start.At <= end.At && int64(p.End.Earliest-end.Latest) >= d.longEnough() && p.End.At > last.At {
+				last = *p.End
+			}
+		}
+	}
+	return last
+}
+
+// darkened is the times, that are over, for which an outage was total.
+func (r *record) darkened() (out []Phase) {
+	if r == nil {
+		return nil
+	}
+	for _, p := range r.Phases {
+		if p.Kind == Total && p.End != nil {
+			out = append(out, p)
+		}
+	}
+	return out
 }
 
 // regained reports whether a block has regained 0.9 of the rate it had. Where few answer, or they come and go, that may take

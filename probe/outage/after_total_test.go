@@ -91,6 +91,24 @@ func TestBlockThatMoves(t *testing.T) {
 	}
 }
 
+// A total phase that is taken back is so in the outage too, at once, and not only when that ends.
+func TestTakenBackIsPublished(t *testing.T) {
+	for seed := range uint64(cases(6, 30)) {
+		w := newWorld(t, seed, probe.ICMP).people(60, 3, 17, 0.99)
+		w.confirm = false
+		w.down = func(t probe.Instant, a netip.Addr, _ probe.Protocol) bool {
+			return t >= hours(20) && a != w.hosts[20].addr && a != w.hosts[47].addr
+		}
+		h, _ := w.run(128)
+		for _, o := range h.Outages(false) {
+			agree(t, &o, outage.Timeline(h.Changes, h.Until))
+			if o.Kind == outage.Partial && o.Observed == 0 {
+				t.Errorf("%s: nobody answers, and it is partial", o.ID)
+			}
+		}
+	}
+}
+
 // Where many are asked and few live on, the space is not total, over and over, whenever those few have not been asked for a
 // while.
 func TestSurvivors(t *testing.T) {

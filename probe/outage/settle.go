@@ -75,6 +75,8 @@ func (d *Detector) wasPartial(b *block, seen probe.Instant) {
 	o.Kind, o.Dark = worstPhase(o.Phases), d.darkParts(b)
 	o.Worst = 2 * million // to be measured
 	d.move(b, Partial, o.lastPhase().Start.At, seen, "")
+	d.measure(b)
+	d.publish(b)
 }
 
 // darkParts is the blocks of the space that are total, where b is the space.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -61,9 +62,33 @@ func (a *app) importRounds(path string, in io.Reader) (store.Stats, error) {
 		return store.Stats{}, err
 	}
 	o := store.Options{Version: readBuildInfo().Version}
-	ahead := readAhead(&peeked{first: first, rest: rounds})
+	ahead := readAhead(&oneOfAKind{in: &peeked{first: first, rest: rounds}, line: rounds.Line})
 	defer ahead.stop()
 	return store.Import(path, o, ahead, outage.Config{BlockBits: rounds.BlockBits()}, a.importProgress())
+}
+
+// oneOfAKind refuses rounds of the same start and kind, by which a store knows a round.
+type oneOfAKind struct {
+	in    outage.RoundSource
+	line  func() int // the number of the round's line
+	start probe.Instant
+	kinds []probe.Kind // of the rounds that start then
+}
+
+// Next is the next round.
+func (o *oneOfAKind) Next() (*probe.Round, error) {
+	r, err := o.in.Next()
+	if err != nil {
+		return nil, err
+	}
+	if len(o.kinds) > 0 && r.Start != o.start {
+		o.kinds = o.kinds[:0]
+	}
+	if slices.Contains(o.kinds, r.Kind) {
+		return nil, &probe.LineError{Line: o.line(), Err: fmt.Errorf("a second %v that starts at %v: a store keeps one, with all its protocols; put them into one line", r.Kind, r.Start)}
+	}
+	o.start, o.kinds = r.Start, append(o.kinds, r.Kind)
+	return r, nil
 }
 
 // importProgress tells a terminal how far an import got; nil elsewhere.

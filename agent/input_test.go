@@ -3,9 +3,11 @@ package agent
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -60,5 +62,28 @@ func TestInterruptedInput(t *testing.T) {
 				t.Errorf("left behind: %v, %v", left, err)
 			}
 		})
+	}
+}
+
+// TestLinesOfOneStart: who writes a line for each vantage can have them judged; a store, which keeps one, refuses with the line.
+func TestLinesOfOneStart(t *testing.T) {
+	all, err := os.ReadFile(fixture)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.SplitAfter(string(all), "\n")
+	i := slices.IndexFunc(lines, func(l string) bool { return strings.Contains(l, `"vantage":"test"`) })
+	twice := strings.Join(slices.Insert(lines, i+1, strings.Replace(lines[i], `"vantage":"test"`, `"vantage":"other"`, 1)), "")
+	var out, talk bytes.Buffer
+	if code := Run(t.Context(), []string{"replay", "-"}, strings.NewReader(twice), &out, &talk); code != exitOK {
+		t.Errorf("replay: %q", talk.String())
+	}
+	path := filepath.Join(t.TempDir(), "s.db")
+	code := Run(t.Context(), []string{"import", "--store", path, "-"}, strings.NewReader(twice), &out, &talk)
+	if want := fmt.Sprintf("line %d: a second round", i+2); code != exitFailure || !strings.Contains(talk.String(), want) {
+		t.Errorf("import: %d %q, want %q", code, talk.String(), want)
+	}
+	if _, err := os.Stat(path); err == nil {
+		t.Error("import left a store")
 	}
 }

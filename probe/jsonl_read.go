@@ -33,7 +33,7 @@ type RoundReader struct {
 	line   int
 	head   headerJSON
 	last   Instant
-	kinds  uint8            // those of the rounds that start at last, a bit each
+	equals []*Round         // those that start at last
 	spaces map[string]Space // by their JSON form: lines repeat the same few
 }
 
@@ -92,20 +92,40 @@ func (r *RoundReader) parse(line []byte) (*Round, error) {
 	return round, r.follow(round)
 }
 
-// follow refuses a round that starts before the one above it, or that stands twice: a round is known by its start and kind.
+// Line is the number, from 1, of the line that was read last.
+func (r *RoundReader) Line() int { return r.line }
+
+// follow refuses a round that starts before the one above it, or that stands twice.
 func (r *RoundReader) follow(round *Round) error {
 	if round.Start < r.last {
 		return fmt.Errorf("starts at %v, before the line above it: sort the lines by start", round.Start)
 	}
 	if round.Start > r.last {
-		r.last, r.kinds = round.Start, 0
+		r.last, r.equals = round.Start, nil
 	}
-	bit := uint8(1) << round.Kind
-	if r.kinds&bit != 0 {
-		return fmt.Errorf("the %v of %v stands twice: start and kind name one line, which holds all protocols", round.Kind, round.Start)
+	for _, other := range r.equals {
+		if p, same := repeats(round, other); same {
+			return fmt.Errorf("the %v of %v stands twice: a line above it has the same targets by %v", round.Kind, round.Start, p)
+		}
 	}
-	r.kinds |= bit
+	r.equals = append(r.equals, round)
 	return nil
+}
+
+// repeats finds a protocol by which two rounds of one start, kind and vantage probe the same targets. Others may well stand
+// beside each other: one line a protocol, a prefix or a vantage.
+func repeats(a, b *Round) (p Protocol, same bool) {
+	if a.Kind != b.Kind || a.Vantage != b.Vantage {
+		return p, false
+	}
+	for i := range a.Passes {
+		for k := range b.Passes {
+			if p := a.Passes[i].Protocol; p == b.Passes[k].Protocol && a.Passes[i].Targets.String() == b.Passes[k].Targets.String() {
+				return p, true
+			}
+		}
+	}
+	return p, false
 }
 
 // kindOf finds a header without decoding every line twice: a header is short.

@@ -167,7 +167,8 @@ func TestReadMalformedWords(t *testing.T) {
 	}
 }
 
-// A round is known by its start and its kind: one that stands twice is refused, and others of the same start are not.
+// A round that stands twice is refused. Others of the same start are not: of another kind, or one line a protocol, a prefix or a
+// vantage.
 func TestReadTwice(t *testing.T) {
 	const line = `{"start":"2014-12-22T16:00:00Z","end":"2014-12-22T16:11:00Z","kind":"KIND","space":["198.18.0.0/30"],"probes":[{"protocol":"icmp","targets":["198.18.0.0/31"]}]}` + "\n"
 	of := func(kind string) string { return strings.Replace(line, "KIND", kind, 1) }
@@ -182,6 +183,8 @@ func TestReadTwice(t *testing.T) {
 		{of("round") + "\n" + of("core") + of("round") + later, 4},
 		{of("core") + later + later, 3},
 		{strings.Replace(line, `"kind":"KIND",`, "", 1) + of("round"), 2},
+		{of("round") + strings.Replace(of("round"), "icmp", "tcp/80", 1) + strings.Replace(of("round"), "icmp", "dns", 1), 0},
+		{of("round") + strings.Replace(of("round"), ".0/31", ".2/31", 1) + strings.Replace(of("round"), `"kind"`, `"vantage":"b","kind"`, 1), 0},
 	} {
 		r := probe.NewRoundReader(strings.NewReader(c.lines))
 		var err error

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"syscall"
 )
 
 // talk tells the user something on standard error. Every line begins with "brownout: ", and a failure ends with a hint
@@ -39,6 +40,8 @@ func (t talk) failure(err error) int {
 		t.hint(hinted.hint)
 	case errors.As(err, &config):
 		t.hint("the keys, their units and defaults stand in config.example.toml; `brownout config show` prints what is in effect")
+	case errors.Is(err, syscall.ENOSPC):
+		t.hint("free some space on that disk, and start again: what was stored before is whole")
 	default:
 		t.hint("`brownout doctor` looks for what is wrong with this machine or the configuration")
 	}

@@ -155,7 +155,7 @@ func (a *area) weightBefore(t probe.Instant) int64 {
 	sum := a.Weight
 	for i := range a.Run {
 		if s := &a.Run[i]; s.From >= t || s.To > t && s.To > s.From.Add(probe.PlanTolerance.Milliseconds()) {
-			sum -= a.Run[i].Weight
+			sum -= s.Weight
 		}
 	}
 	return sum

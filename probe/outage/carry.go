@@ -141,7 +141,7 @@ func seenPhases(told []Phase) []Phase {
 
 // turn begins a phase at the cursor, if the one that was told to last is of another kind.
 func (c *Carrier) turn(o *Outage, now State) bool {
-	last := &o.Phases[len(o.Phases)-1]
+	last := o.lastPhase()
 	if last.Kind == now {
 		return false
 	}
@@ -162,7 +162,7 @@ func (c *Carrier) since(earliest probe.Instant) Interval {
 // ended is an outage that ends at the cursor.
 func (c *Carrier) ended(o Outage, earliest probe.Instant, revisions []Revision) Outage {
 	o.Phases = slices.Clone(o.Phases)
-	last := &o.Phases[len(o.Phases)-1]
+	last := o.lastPhase()
 	end := c.since(max(earliest, last.Start.Earliest))
 	last.End, o.End, o.Status = &end, &end, Ended
 	for _, r := range revisions {
@@ -178,7 +178,7 @@ func (c *Carrier) declare(o *Outage, i int, over *Outage) {
 	if over != nil {
 		earliest = max(earliest, over.End.At)
 	}
-	kind := o.Phases[len(o.Phases)-1].Kind
+	kind := o.lastPhase().Kind
 	o.Start, o.Kind, o.DeclaredAt = c.since(earliest), kind, c.Cursor
 	o.Phases = []Phase{{Kind: kind, Start: o.Start}}
 	o.ID = outageID(o.Block, o.Start)

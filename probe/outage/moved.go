@@ -117,8 +117,8 @@ func (d *Detector) addresses(hosts []int32) []netip.Addr {
 	return out
 }
 
-// outlast looks at an outage, of a block that is partial now, at the end of a full round: its hosts may have moved, or it may be how things are now.
-// Either way it ends, as a finding that revises it.
+// outlast looks at an outage, of a block that is partial now, at the end of a full round: its hosts may have moved, or it may
+// be how things are now. Either way it ends, as a finding that revises it.
 func (d *Detector) outlast(b *block, seen probe.Instant) {
 	o := b.Open
 	if b.State != Partial {

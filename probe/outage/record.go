@@ -15,11 +15,11 @@ type record struct {
 	Fraction int64         // millionths: of life that was left
 	Worst    int64         // millionths: the lowest response rate of a pass
 	Short    probe.Instant // when less than what it had was last seen to answer
-	Unasked  []int32       // hosts that were not asked in the last total phase
+	Unasked  []int32       // hosts that were not asked in the last total phase, ascending
 }
 
 // lastPhase is the phase that goes on, or was the last.
-func (o *record) lastPhase() *Phase { return &o.Phases[len(o.Phases)-1] }
+func (o *Outage) lastPhase() *Phase { return &o.Phases[len(o.Phases)-1] }
 
 type cause uint8
 

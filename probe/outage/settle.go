@@ -50,7 +50,7 @@ func (d *Detector) doubtTotal(b *block, r *probe.Round, seen probe.Instant) {
 		all++
 		if h.Lived > o.Phases[n-2].Start.Latest {
 			lives++
-			if !slices.Contains(o.Unasked, int32(i)) {
+			if _, unasked := slices.BinarySearch(o.Unasked, int32(i)); !unasked {
 				asked++
 			}
 		}

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"iter"
 	"net/url"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"syscall"
@@ -57,10 +56,7 @@ func (s brokenStore) Export(from, to probe.Instant) iter.Seq2[*probe.Round, erro
 
 // TestAnswersThatBreakOff proves that half an answer is never taken for a whole one.
 func TestAnswersThatBreakOff(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "s.db")
-	if err := fillStore(path, fixture); err != nil {
-		t.Fatal(err)
-	}
+	path := fixtureStore(t)
 	s, err := store.Open(path, store.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -97,10 +93,7 @@ func TestAnswersThatBreakOff(t *testing.T) {
 
 // TestAnswersTakenAreThoseWritten: what a command is given by this process is what it would read of an agent's JSON.
 func TestAnswersTakenAreThoseWritten(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "s.db")
-	if err := fillStore(path, fixture); err != nil {
-		t.Fatal(err)
-	}
+	path := fixtureStore(t)
 	c, err := dial(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
@@ -171,10 +164,7 @@ func (c *cancelling) Write(b []byte) (int, error) {
 
 // Who interrupts an export is told that it is not whole, and not to look for a fault of the machine.
 func TestInterruptedExport(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "s.db")
-	if err := fillStore(path, fixture); err != nil {
-		t.Fatal(err)
-	}
+	path := fixtureStore(t)
 	for _, format := range []string{"jsonl", "csv", "parquet"} {
 		ctx, cancel := context.WithCancel(t.Context())
 		out, talk := &cancelling{cancel: cancel}, &bytes.Buffer{}
@@ -198,19 +188,11 @@ func TestRoundsOfAWildVantage(t *testing.T) {
 	}
 }
 
-// full is where nothing can be written.
-type full struct{}
-
-func (full) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
-
 // An exit code of 1 would say that the space is partial.
 func TestExitCodeOfAnAnswerThatCannotBeWritten(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "s.db")
-	if err := fillStore(path, fixture); err != nil {
-		t.Fatal(err)
-	}
+	path := fixtureStore(t)
 	var talk bytes.Buffer
-	code := Run(t.Context(), []string{"status", "--exit-code", "--store", path}, strings.NewReader(""), full{}, &talk)
+	code := Run(t.Context(), []string{"status", "--exit-code", "--store", path}, strings.NewReader(""), fullDisk{}, &talk)
 	if code != statusElse || !strings.Contains(talk.String(), "write the answer: ") {
 		t.Errorf("exit %d, %s", code, talk.String())
 	}

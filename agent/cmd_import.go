@@ -81,13 +81,13 @@ func (o *oneOfAKind) Next() (*probe.Round, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(o.kinds) > 0 && r.Start != o.start {
-		o.kinds = o.kinds[:0]
+	if r.Start != o.start {
+		o.start, o.kinds = r.Start, o.kinds[:0]
 	}
 	if slices.Contains(o.kinds, r.Kind) {
 		return nil, &probe.LineError{Line: o.line(), Err: fmt.Errorf("a second %v that starts at %v: a store keeps one, with all its protocols; put them into one line", r.Kind, r.Start)}
 	}
-	o.start, o.kinds = r.Start, append(o.kinds, r.Kind)
+	o.kinds = append(o.kinds, r.Kind)
 	return r, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -119,4 +120,14 @@ func fillStore(path, rounds string) error {
 			return err
 		}
 	}
+}
+
+// fixtureStore is the path of a store of the recorded rounds.
+func fixtureStore(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "s.db")
+	if err := fillStore(path, fixture); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }

@@ -20,10 +20,7 @@ func (fullDisk) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
 
 // TestFullDisk: an answer that could not be written is a failure, whatever its form.
 func TestFullDisk(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "s.db")
-	if err := fillStore(path, fixture); err != nil {
-		t.Fatal(err)
-	}
+	path := fixtureStore(t)
 	for _, args := range [][]string{{"outages"}, {"rounds"}, {"status"}, {"address", "198.18.0.3"}, {"outages", "--format", "json"}, {"export"}} {
 		var talk bytes.Buffer
 		code := Run(t.Context(), append(args, "--store", path), strings.NewReader(""), fullDisk{}, &talk)

@@ -176,10 +176,7 @@ func openTestStore(t *testing.T, path string) *store.Store {
 
 // TestWatchedRounds: a round of a few seconds is shown once it is over, not as the nothing that was stored when it began.
 func TestWatchedRounds(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "s.db")
-	if err := fillStore(path, fixture); err != nil {
-		t.Fatal(err)
-	}
+	path := fixtureStore(t)
 	ask, err := dial(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)

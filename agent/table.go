@@ -21,7 +21,7 @@ type palette struct{ on bool }
 
 // paletteOf is the palette for a stream. NO_COLOR (no-color.org) and TERM=dumb are honoured.
 func (a *app) paletteOf(w io.Writer) palette {
-	return palette{isTerminal(w) && variable(a.env, "NO_COLOR") == "" && variable(a.env, "TERM") != "dumb"}
+	return palette{a.drawsOver(w) && variable(a.env, "NO_COLOR") == ""}
 }
 
 func isTerminal(w io.Writer) bool {

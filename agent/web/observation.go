@@ -140,13 +140,13 @@ func (h *handler) address(a *answer) error {
 
 func (h *handler) observationsOf(ip netip.Addr, from, to probe.Instant, limit int) iter.Seq2[*Observation, error] {
 	return func(yield func(*Observation, error) bool) {
-		n := 0
+		n, sweeping := 0, h.underWay()
 		for seen, err := range h.src.Address(ip, from, to, true) {
 			if err != nil {
 				yield(nil, err)
 				return
 			}
-			if seen.Outcome == probe.Unsent && h.underWay(seen.Start, seen.Kind) {
+			if seen.Outcome == probe.Unsent && sweeping.is(seen.Start, seen.Kind) {
 				continue // it is not due yet
 			}
 			o := observationOf(seen, ip)

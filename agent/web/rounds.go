@@ -93,7 +93,7 @@ func (h *handler) rounds(a *answer) error {
 
 func (h *handler) describeAll(rounds iter.Seq2[*probe.Round, error], kind string, limit int) iter.Seq2[*RoundInfo, error] {
 	return func(yield func(*RoundInfo, error) bool) {
-		n := 0
+		n, sweeping := 0, h.underWay()
 		for r, err := range rounds {
 			if err != nil {
 				yield(nil, err)
@@ -103,7 +103,7 @@ func (h *handler) describeAll(rounds iter.Seq2[*probe.Round, error], kind string
 				continue
 			}
 			info := Describe(r)
-			info.UnderWay = h.underWay(r.Start, r.Kind)
+			info.UnderWay = sweeping.is(r.Start, r.Kind)
 			if n++; !yield(&info, nil) || n >= limit {
 				return
 			}
@@ -152,13 +152,20 @@ var roundColumns = []column[passRow]{
 	boolean("under_way", func(r *passRow) bool { return r.round.UnderWay }),
 }
 
-// underWay reports whether a round is the one that the agent sweeps now.
-func (h *handler) underWay(start probe.Instant, kind probe.Kind) bool {
-	if h.opt.Live == nil || kind != probe.Full {
-		return false
+// underWay is the round that the agent sweeps now; nil: none.
+type underWay struct{ round *Progress }
+
+func (h *handler) underWay() underWay {
+	if h.opt.Live != nil {
+		if agent := h.opt.Live(); agent != nil {
+			return underWay{agent.Round}
+		}
 	}
-	agent := h.opt.Live()
-	return agent != nil && agent.Round != nil && agent.Round.Start == start
+	return underWay{}
+}
+
+func (u underWay) is(start probe.Instant, kind probe.Kind) bool {
+	return u.round != nil && kind == probe.Full && u.round.Start == start
 }
 
 // round answers with one round as a line of the interchange format.

@@ -120,11 +120,16 @@ func (d *Detector) missRound(r *probe.Round, seen probe.Instant) {
 }
 
 // dueAndUnsent counts, for each block, the services with a baseline that a round was to probe, and those of them that we
-// failed to. What a round that was cut short did not come to is neither.
+// failed to. What a round that was cut short did not come to is neither, and so is what it only may have come to: the silence
+// of that was taken back with its end, see [probe.Round.Curtail].
 func (d *Detector) dueAndUnsent(r *probe.Round) (due, unsent []int) {
 	var plan *probe.Plan
-	if r.Seeded && !d.Distrust {
+	if r.Seeded && !d.Distrust && r.Span > 0 {
 		plan = r.Plan()
+	}
+	reached := int64(r.End - r.Start)
+	if reached < r.Span.Milliseconds() {
+		reached -= max(probe.PlanTolerance.Milliseconds(), r.Slack)
 	}
 	due, unsent = make([]int, len(d.Parts)), make([]int, len(d.Parts))
 	for i := range d.Services {
@@ -135,7 +140,7 @@ func (d *Detector) dueAndUnsent(r *probe.Round) (due, unsent []int) {
 		}
 		p, h := &r.Passes[k], &d.Hosts[s.Host]
 		target, ok := p.Targets.Index(h.Addr)
-		if !ok || plan != nil && r.Span > 0 && plan.Offset(k, target).Milliseconds() >= int64(r.End-r.Start) {
+		if !ok || plan != nil && plan.Offset(k, target).Milliseconds() >= reached {
 			continue
 		}
 		_, failed := slices.BinarySearch(p.Unsent, int32(target))

@@ -24,6 +24,7 @@ type block struct {
 	Usual      int      // addresses that usually answer
 	Responsive int      // addresses that answered in the last full round
 	Before     int64    // millionths: the response rate while all was well
+	Alive      int64    // millionths of addresses: how many answered then, with a baseline or without
 	Rates      []rateAt // the level at the ends of the latest full rounds
 
 	Suspect probe.Instant // since when "up" is doubted; 0: it is not

@@ -30,7 +30,7 @@ func bare(r *probe.Round) *probe.Round {
 func TestBareRounds(t *testing.T) {
 	for name, m := range map[string]lab.Model{"reference": lab.Reference(1), "restless": lab.Restless(60, 1)} {
 		var got measured
-		lasts := totals(&m, 1, cases(12, 100))
+		lasts := totals(&m, 1, cases(30, 100))
 		s := lab.NewSimulation(m, 1)
 		var lines []*probe.Round
 		for at := m.Start; at < m.Start.Add(lasts); at = at.Add(10 * minute) {

@@ -232,10 +232,15 @@ func (d *Detector) graduate(b *block, r *probe.Round) {
 		b.Rates = slices.Delete(b.Rates, 0, 1)
 	}
 	if b.State == Up && b.Suspect == 0 {
+		alive := d.alive(b, r.End) * million
 		if b.Before == 0 {
 			b.Before = rate
 		}
+		if b.Alive == 0 {
+			b.Alive = alive
+		}
 		b.Before += (rate - b.Before) / 8
+		b.Alive += (alive - b.Alive) / 8
 	}
 }
 

@@ -141,6 +141,16 @@ func (d *Detector) measure(b *block) {
 	}
 }
 
+// alive is how many addresses answer that were known at a moment.
+func (d *Detector) alive(b *block, known probe.Instant) (n int64) {
+	for i := range d.Hosts {
+		if h := &d.Hosts[i]; b.holds(h) && h.Answers && h.First <= known {
+			n++
+		}
+	}
+	return n
+}
+
 // observed is how many addresses with a baseline answer.
 func (d *Detector) observed(b *block) (n int) {
 	for i := range d.Hosts {
@@ -248,18 +258,41 @@ func (r *record) darkened() (out []Phase) {
 	return out
 }
 
-// regained reports whether a block has regained 0.9 of the rate it had. Where few answer, or they come and go, that may take
-// long by chance: two rounds after life came back from a total outage, it is enough that nothing speaks for a partial one.
+// regained reports whether a block has regained 0.9 of the rate it had or, after a total outage, of the addresses that answered
+// before it: where they come and go, those that answered last are not those that answer next. By chance that may take long: two
+// rounds after life came back from a total outage, it is enough that nothing speaks for a partial one.
 func (d *Detector) regained(b *block, seen probe.Instant) bool {
 	rate := d.rate(b, nil)
 	if rate*10 >= b.Before*9 {
 		return true
 	}
-	if b.Open.Cause != causeReturn || seen < b.Open.Back.Latest.Add(2*d.MedianGap) || rate <= lessThanUsual {
+	if b.Open.Cause != causeReturn {
 		return false
 	}
+	missing := b.Alive - d.alive(b, b.Open.Start.Latest)*million
+	if b.Alive > 0 && 10*missing <= b.Alive {
+		return true
+	}
+	if seen < b.Open.Back.Latest.Add(2*d.MedianGap) {
+		return false
+	}
+	if b.Alive > 0 && d.byChance(b, missing) {
+		return true
+	}
 	_, odds := b.Loss.worst()
-	return max(odds, d.exodus(b).Odds) < certain
+	return rate > lessThanUsual && max(odds, d.exodus(b).Odds) < certain
+}
+
+// byChance reports whether so many addresses, in millionths, may be missing because they come and go: at most two standard
+// deviations of how many answer.
+func (d *Detector) byChance(b *block, missing int64) bool {
+	variance := int64(0) // millionths
+	for i := range d.Hosts {
+		if h := &d.Hosts[i]; b.holds(h) {
+			variance += h.Expected * (million - h.Expected) / million
+		}
+	}
+	return missing/1000*(missing/1000) <= 4*variance
 }
 
 // recovery is when the block came back; the zero Interval while that is not certain.

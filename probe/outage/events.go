@@ -25,6 +25,7 @@ type event struct {
 	addr     netip.Addr
 	outcome  probe.Outcome
 	from, to probe.Instant // bounds of the send time
+	untold   bool          // its pass does not tell when those were asked who were silent
 	arrived  probe.Instant // of life
 	rtt      uint32
 }
@@ -70,13 +71,24 @@ func (d *Detector) expand(r *probe.Round) *line {
 		}
 	}
 	for i := range r.Passes {
+		told := len(l.events)
 		d.expandAnswers(l, i, plan)
 		d.expandSilence(l, i, plan)
+		unclear := untold(&r.Passes[i], plan != nil)
+		for k := range l.events[told:] {
+			l.events[told+k].untold = unclear
+		}
 	}
 	end, _ := r.Seen() // a late reply has nothing to wait for
 	l.events = append(l.events, event{Seen: end, rank: ends})
 	slices.SortFunc(l.events, func(a, b event) int { return l.compare(&a, &b, l) })
 	return l
+}
+
+// untold reports whether a pass does not tell when everybody was asked; by its plan it may.
+func untold(p *probe.Pass, planned bool) bool {
+	return len(p.SilentMS) == 0 && !planned || slices.Contains(p.SilentMS, probe.UnknownOffset) ||
+		slices.ContainsFunc(p.Answers, func(a probe.Answer) bool { return a.Offset == probe.UnknownOffset })
 }
 
 // expectedEvents is how many events a round has, about.

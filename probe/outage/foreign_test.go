@@ -47,3 +47,34 @@ func TestBareRounds(t *testing.T) {
 		}
 	}
 }
+
+// Hosts that come and go by the half-hour are no outage of their space, whether or not rounds tell when those answered who did.
+func TestRestlessByUntoldRounds(t *testing.T) {
+	for name, told := range map[string]func(*probe.Round) *probe.Round{"who": bare, "who and when": unseeded} {
+		for seed := range uint64(cases(3, 12)) {
+			m := lab.Restless(60, seed)
+			for i := range m.Hosts {
+				m.Hosts[i].Spell = 20 * time.Minute
+			}
+			s := lab.NewSimulation(m, seed)
+			var lines []*probe.Round
+			for at := m.Start; at < m.Start.Add(6*day); at = at.Add(10 * minute) {
+				lines = append(lines, told(s.Round(probe.Full, at, 10*time.Minute, s.Aims())))
+			}
+			h, err := outage.Replay(outage.Config{}, &source{lines})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, o := range h.Outages(false) {
+				t.Errorf("%s, seed %d: %s is %v until %v, rate %v", name, seed, o.ID, o.Kind, o.End, o.ResponseRate)
+			}
+		}
+	}
+}
+
+// unseeded is a round of ours as somebody writes it who knows when those were asked who answered, but not the others.
+func unseeded(r *probe.Round) *probe.Round {
+	c := *r
+	c.Seeded, c.Seed = false, 0
+	return &c
+}

@@ -261,6 +261,9 @@ func (d *Detector) stillSilent(s *service, since int64) int64 {
 
 func (d *Detector) sample(r *probe.Round, s *service, e *event, life bool, odds int64) sample {
 	out := sample{From: moment(r, e), Spread: int64(e.to - e.from), Host: s.Host, Code: s.Code, Odds: int32(odds), Life: life}
+	if e.untold {
+		out.Until = r.End
+	}
 	if out.Code == probe.ICMP.Code() {
 		out.Pace = d.pace(&d.Hosts[s.Host], e.from)
 	}
@@ -279,9 +282,8 @@ func moment(r *probe.Round, e *event) probe.Instant {
 
 // weigh takes in what was sent so long before that all of it has been seen.
 func (d *Detector) weigh(seen probe.Instant) {
-	ripe := seen.Add(-d.TimeoutMS - probe.PlanTolerance.Milliseconds())
 	n := 0
-	for ; n < len(d.Path.Waiting) && d.Path.Waiting[n].From <= ripe; n++ {
+	for ; n < len(d.Path.Waiting) && d.ripe(&d.Path.Waiting[n]) <= seen; n++ {
 		s := &d.Path.Waiting[n]
 		d.Path.take(s)
 		for _, b := range blocksOf(&d.Hosts[s.Host]) {
@@ -289,6 +291,15 @@ func (d *Detector) weigh(seen probe.Instant) {
 		}
 	}
 	d.Path.Waiting = slices.Delete(d.Path.Waiting, 0, n)
+}
+
+// ripe is when all that was sent before a sample has been seen. Of a round that does not tell when it asked those who were
+// silent that is its end: else all its life would be weighed before all its silence.
+func (d *Detector) ripe(s *sample) probe.Instant {
+	if s.Until != 0 {
+		return s.Until.Add(d.TimeoutMS + 1)
+	}
+	return s.From.Add(d.TimeoutMS + probe.PlanTolerance.Milliseconds())
 }
 
 func apart(a, b probe.Instant) int64 { return max(int64(a-b), int64(b-a)) }

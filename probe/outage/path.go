@@ -42,7 +42,8 @@ const billion = 1_000_000_000
 // sample is an observation of a reliable service.
 type sample struct {
 	From   probe.Instant
-	Spread int64 // milliseconds by which that may be off, either way
+	Spread int64         // milliseconds by which that may be off, either way
+	Until  probe.Instant // of an untold event: its round's end; else 0
 	Host   int32
 	Code   uint32 // of its protocol
 	Pace   int64  // of ICMP: thousandths of probes a second into its /24

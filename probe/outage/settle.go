@@ -10,7 +10,7 @@ import (
 
 // settle decides, at the end of a line, what a block's silences were.
 func (d *Detector) settle(b *block, r *probe.Round, seen probe.Instant) {
-	d.weigh(seen)
+	d.weigh(seen + 1) // all of the line has been seen
 	if dark := d.darkProtocols(b); !slices.Equal(dark, b.Filtered) {
 		b.Filtered, b.power = dark, Power{}
 	}

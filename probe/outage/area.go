@@ -21,6 +21,7 @@ type area struct {
 	Relit Interval      // when the latest run of silence that is no chance ended
 	Ended []silence     // that run
 	Reply probe.Instant // send time of the reply that ended it
+	Began probe.Instant // send time of that run's first silence, which may have been dropped
 
 	Usual int // addresses that usually answer
 }
@@ -34,7 +35,7 @@ type silence struct {
 	Alone    int64  // millionths: the chance of it while up and the path is good, given nothing
 }
 
-const longestRun = 64
+const longestRun = 128
 
 // dark adds a silence. One sent before the last life says nothing of the time since, but it may say when life began.
 func (a *area) dark(s silence, slack int64) {
@@ -71,7 +72,7 @@ func (a *area) lit(from, arrived probe.Instant, slack int64) {
 		return
 	}
 	if a.Sure != 0 {
-		a.Ended, a.Reply = slices.Clone(a.Run), from
+		a.Ended, a.Reply, a.Began = slices.Clone(a.Run), from, a.First
 		a.relight(arrived)
 	}
 	a.Lived = from
@@ -85,7 +86,7 @@ func (a *area) lit(from, arrived probe.Instant, slack int64) {
 // relight bounds when the run that ended did: after the silence before which the area cannot have been up again, and
 // before the reply arrived. It is done anew with every silence that was sent before the reply and is seen after it.
 func (a *area) relight(arrived probe.Instant) {
-	a.Relit = Interval{Earliest: a.Ended[0].From, Latest: arrived}
+	a.Relit = Interval{Earliest: min(a.Began, a.Ended[0].From), Latest: arrived}
 	back := centre{From: a.Reply} // backwards from the reply, as is the path
 	way := path{At: -EndOfTime}
 	way.take(&sample{From: -a.Reply, Life: true})

@@ -252,7 +252,7 @@ func (d *Detector) revive(b *block, h *host, e *event) {
 	life := d.lifeSince(b, h, e)
 	d.enter(b, Partial, life, e.Seen)
 	d.publish(b)
-	b.Open.Cause, b.Open.Back, b.Open.Unasked = causeReturn, a.Relit, d.unasked(b, dark.At)
+	b.Open.Cause, b.Open.Back, b.Open.Unasked = causeReturn, dark.until(a.Relit), d.unasked(b, dark.At)
 	if a.Relit.At < dark.At {
 		b.Open.Back = life
 	}
@@ -266,10 +266,16 @@ func (d *Detector) lifeSince(b *block, h *host, e *event) Interval {
 	dark := b.Open.lastPhase().Start
 	relit := d.Areas[b.Index].Relit
 	if h.SilentAt < dark.At && relit.At >= dark.At {
-		return relit
+		return dark.until(relit)
 	}
 	silent := max(dark.At, min(h.SilentAt, e.from))
 	return Interval{Earliest: silent, At: silent + (e.from-silent)/2, Latest: e.arrived.Add(d.Slack)}
+}
+
+// until bounds the end of what began in the interval: it lasted at least until it was certain.
+func (i Interval) until(end Interval) Interval {
+	end.Earliest = max(end.Earliest, min(i.Latest+1, end.At))
+	return end
 }
 
 // afterLast keeps an outage's start out of the one before.

@@ -24,6 +24,22 @@ func bare(r *probe.Round) *probe.Round {
 	return &c
 }
 
+// Totals of a space whose customers come and go are held by our own rounds too, one in a hundred excepted: who had left by
+// himself does not bound when the others came back.
+func TestRestlessTotals(t *testing.T) {
+	var got measured
+	for seed := range uint64(cases(1, 10)) {
+		m := lab.Restless(60, 10-seed)
+		lasts := totals(&m, 10-seed, 40)
+		h := watch(t, lab.NewSimulation(m, 10-seed), lab.Cadence{Round: 10 * time.Minute}, lasts, nil)
+		got.compare(t, m.Events, h.Outages(false))
+	}
+	t.Logf("%d of %d found, %d held, %d others", got.found, got.true, got.held, got.extra)
+	if got.found < got.true || 100*got.held < 99*got.true || got.extra > 0 {
+		t.Error("want them held, and nothing else")
+	}
+}
+
 // Rounds of which nothing is known but who answered tell totals of two rounds or more, and nothing that is none: in the
 // reference world, and where customers come and go with new addresses. There one in twelve may be missed: of two rounds
 // whose send times are unknown, only one is surely silent throughout.

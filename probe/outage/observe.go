@@ -180,7 +180,7 @@ func (d *Detector) still(r *probe.Round, e *event, i int32) {
 	d.weigh(e.Seen)
 	alone := d.odds(s, h, e)
 	odds := million - (million-alone)*(million-d.Path.lossAt(moment(r, e)))/million
-	silent := silence{From: e.from, To: e.to, Host: s.Host, Code: s.Code, Weight: weight(odds), Alone: withoutPath(million - s.Expected)}
+	silent := silence{From: e.from, To: e.to, Host: s.Host, Code: s.Code, Weight: weight(odds), Alone: d.alone(s, h)}
 	slack := d.Slack + d.flight(r, s)
 	for _, b := range blocksOf(h) {
 		d.Parts[b].byProtocol(s.Code).dark(silent, slack)
@@ -203,6 +203,16 @@ func (d *Detector) still(r *probe.Round, e *event, i int32) {
 	for _, b := range blocksOf(h) {
 		d.doubt(&d.Parts[b], h, e.Seen)
 	}
+}
+
+// alone is the chance, in millionths, that a service is silent while all is well, given nothing but whether its host had left
+// before its block last lived.
+func (d *Detector) alone(s *service, h *host) int64 {
+	silent := withoutPath(million - s.Expected)
+	if h.Since != 0 && h.Since <= d.Areas[h.Block].Lived {
+		silent = min(max(silent, s.silentOn()), mostSilence)
+	}
+	return silent
 }
 
 // filtered reports whether a protocol was certain to be dark in the space or the host's block while others still

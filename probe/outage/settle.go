@@ -367,7 +367,7 @@ func (d *Detector) returned(b *block) Interval {
 	switch {
 	case o.Back != (Interval{}) && int64(at-o.Back.Latest) < d.longEnough():
 		if again := d.Areas[b.Index].Relit; again.Latest == o.Back.Latest {
-			return again // silences seen since may have narrowed it
+			return o.Start.until(again) // silences seen since may have narrowed it
 		}
 		return o.Back
 	case 2*most < all || most == 0:

@@ -1,6 +1,7 @@
 package outage_test
 
 import (
+	"net/netip"
 	"testing"
 	"time"
 
@@ -37,6 +38,35 @@ func TestRestlessTotals(t *testing.T) {
 	t.Logf("%d of %d found, %d held, %d others", got.found, got.true, got.held, got.extra)
 	if got.found < got.true || 100*got.held < 99*got.true || got.extra > 0 {
 		t.Error("want them held, and nothing else")
+	}
+}
+
+// Half of such a space that goes dark is a partial outage until its hosts are back, and not taken for a move: some are always new.
+func TestRestlessPartials(t *testing.T) {
+	dark := []netip.Prefix{netip.MustParsePrefix("198.18.1.0/24"), netip.MustParsePrefix("198.18.3.0/24")}
+	found, held := 0, 0
+	for seed := range uint64(cases(1, 3)) {
+		m := lab.Restless(200, seed+1)
+		lasts := totals(&m, seed+1, 12)
+		for i := range m.Events {
+			m.Events[i].Prefixes = dark
+		}
+		h := watch(t, lab.NewSimulation(m, seed+1), lab.Cadence{Round: 10 * time.Minute}, lasts, nil)
+		for i := range m.Events {
+			e := &m.Events[i]
+			for _, o := range h.Outages(false) {
+				if meets(&o, e) && o.Kind == outage.Partial && o.End != nil && len(o.Revisions) == 0 {
+					found++
+					if inside(o.Start, e.From) && inside(*o.End, e.To) {
+						held++
+					}
+				}
+			}
+		}
+	}
+	t.Logf("%d of %d found, %d held", found, 12*cases(1, 3), held)
+	if all := 12 * cases(1, 3); found != all || 10*held < 9*all {
+		t.Error("want each to be one outage that nothing revises, and nine in ten held")
 	}
 }
 

@@ -47,23 +47,30 @@ func (d *Detector) movedTo(b *block, left []int32, at probe.Instant) []int32 {
 }
 
 // livesElsewhere is the newcomers, since a day before an outage began, by whom a block is as alive again as it was, for all
-// that its usual hosts are not; nil where it is not.
-func (d *Detector) livesElsewhere(b *block, left []int32, start probe.Instant) []int32 {
+// that its usual hosts are not; nil where it is not, or where those that are new since the outage began do not make up for those
+// that left then, or are too few to have made one: where customers come and go, some are always new.
+func (d *Detector) livesElsewhere(b *block, left []int32, start Interval) []int32 {
 	var lit []int32
-	answering := int64(0)
+	answering, since := int64(0), int64(0)
 	for i := range d.Hosts {
 		h := &d.Hosts[i]
 		if !b.holds(h) || !h.Answers {
 			continue
 		}
-		if h.New && h.First >= start-movedWithin {
+		if h.New && h.First >= start.At-movedWithin {
 			lit = append(lit, int32(i))
+			if h.First >= start.Earliest.Add(-2*d.MedianGap) {
+				since++
+			}
 		} else if h.Expected == 0 {
 			continue
 		}
 		answering++
 	}
 	if len(lit) < usualForDark || len(left) < usualForDark || answering*million*10 < b.Expected*9 {
+		return nil
+	}
+	if gone := int64(len(d.leavers(b, start.Latest))); 10*since < 6*gone || 20*since*million < 3*b.Alive {
 		return nil
 	}
 	return lit
@@ -126,7 +133,7 @@ func (d *Detector) outlast(b *block, seen probe.Instant) {
 	}
 	left := d.leavers(b, seen)
 	wait := o.Cause == causeReturn && seen < o.Back.Latest.Add(regainedWithin*d.MedianGap) // its own hosts may yet come back
-	if lit := d.livesElsewhere(b, left, o.Start.At); lit != nil && !wait && (b.Index == 0 || o.Kind == Partial) {
+	if lit := d.livesElsewhere(b, left, o.Start); lit != nil && !wait && (b.Index == 0 || o.Kind == Partial) {
 		start := o.Start.At
 		d.endAsMoved(b, lit, d.movedBy(o, lit, seen), seen)
 		for _, part := range d.openParts(b) {

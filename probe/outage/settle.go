@@ -263,17 +263,11 @@ func (r *record) darkened() (out []Phase) {
 // rounds after life came back from a total outage, it is enough that nothing speaks for a partial one.
 func (d *Detector) regained(b *block, seen probe.Instant) bool {
 	rate := d.rate(b, nil)
-	if rate*10 >= b.Before*9 {
-		return true
-	}
-	if b.Open.Cause != causeReturn {
-		return false
-	}
 	missing := b.Alive - d.alive(b, b.Open.Start.Latest)*million
-	if b.Alive > 0 && 10*missing <= b.Alive {
+	if rate*10 >= b.Before*9 || b.Alive > 0 && 10*missing <= b.Alive {
 		return true
 	}
-	if seen < b.Open.Back.Latest.Add(2*d.MedianGap) {
+	if b.Open.Cause != causeReturn || seen < b.Open.Back.Latest.Add(2*d.MedianGap) {
 		return false
 	}
 	if b.Alive > 0 && d.byChance(b, missing) {
@@ -406,18 +400,18 @@ func bracket(hosts []*host, t probe.Instant) Interval {
 	return in
 }
 
-// mostlyBack reports whether two thirds of a prefix's usual addresses answer.
+// mostlyBack reports whether of a prefix's usual addresses two thirds of those answer that should.
 func (d *Detector) mostlyBack(p netip.Prefix) bool {
-	usual, back := 0, 0
+	expected, back := int64(0), int64(0)
 	for i := range d.Hosts {
 		if h := &d.Hosts[i]; h.Usual && p.Contains(h.Addr) {
-			usual++
+			expected += h.Expected
 			if h.Answers {
-				back++
+				back += million
 			}
 		}
 	}
-	return 3*back >= 2*usual
+	return 3*back >= 2*expected
 }
 
 // darkProtocols is the protocols by which nothing in a block has answered for so long that filtering is certain, where

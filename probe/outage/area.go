@@ -148,9 +148,15 @@ func heardLater(run []silence, host int32) bool {
 	return false
 }
 
-// weightBefore is the odds of the part of the run that was surely sent before a moment. What a long run has dropped was.
+// darkBefore reports whether it was certain before a moment that the area was dark.
+func (a *area) darkBefore(t probe.Instant) bool {
+	return a.Weight >= certain && a.weightBefore(t) >= certain
+}
+
+// weightBefore is the odds of the part of the run that was surely sent before a moment: of what a long run has dropped, as much
+// as the time until then is of the time that it took.
 func (a *area) weightBefore(t probe.Instant) int64 {
-	if len(a.Run) == 0 || t <= a.Run[0].From {
+	if len(a.Run) == 0 || t <= a.First {
 		return 0
 	}
 	sum := a.Weight
@@ -158,6 +164,9 @@ func (a *area) weightBefore(t probe.Instant) int64 {
 		if s := &a.Run[i]; s.From >= t || s.To > t && s.To > s.From.Add(probe.PlanTolerance.Milliseconds()) {
 			sum -= s.Weight
 		}
+	}
+	if dropped := int64(a.Run[0].From - a.First); t < a.Run[0].From {
+		return sum * (int64(t-a.First) * million / dropped) / million
 	}
 	return sum
 }

@@ -146,13 +146,15 @@ func (d *Detector) isDark(b *block, a *area, seen probe.Instant) bool {
 const askedEnough = 31
 
 // askedAll reports whether enough of the block's addresses have been silent since a moment that no part of it can be
-// thought to answer: all that usually do, or so many that life in a fifth of them would have shown.
+// thought to answer: all that usually do, or so many that life in a fifth of them would have shown. Those that are known by
+// filtered protocols alone had been silent before.
 func (d *Detector) askedAll(b *block, since probe.Instant) bool {
 	usual := b.Usual >= hostsForBlock
+	filtered := d.filteredIn(b)
 	silent, all, survivors := 0, 0, false
 	for i := range d.Hosts {
 		h := &d.Hosts[i]
-		if !b.holds(h) || (usual && !h.Usual) || h.Expected == 0 {
+		if !b.holds(h) || (usual && !h.Usual) || h.Expected == 0 || len(filtered) > 0 && d.expectedWithout(h, filtered) == 0 {
 			continue
 		}
 		all++
@@ -162,7 +164,19 @@ func (d *Detector) askedAll(b *block, since probe.Instant) bool {
 			survivors = true // who answered in this outage may still
 		}
 	}
-	return silent == all || silent >= askedEnough && !survivors
+	return silent == all && all > 0 || silent >= askedEnough && !survivors
+}
+
+// filteredIn is the protocols that were certain to be dark in a block, or in the space, while others still answered.
+func (d *Detector) filteredIn(b *block) (codes []uint32) {
+	for _, i := range slices.Compact([]int32{0, b.Index}) {
+		for k := range d.Parts[i].ByProtocol {
+			if p := &d.Parts[i].ByProtocol[k]; p.Area.darkBefore(d.Areas[i].Lived) {
+				codes = append(codes, p.Code)
+			}
+		}
+	}
+	return codes
 }
 
 func (b *block) holds(h *host) bool { return b.Index == 0 || h.Block == b.Index }

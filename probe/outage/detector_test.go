@@ -238,6 +238,25 @@ func TestP6Filtering(t *testing.T) {
 	})
 }
 
+// Where ICMP has been filtered for hours, the others tell a total outage as soon as ever; who is known by ICMP alone was silent
+// before.
+func TestP6TotalWhileFiltered(t *testing.T) {
+	worlds(t, func(t *testing.T, w *world) {
+		filtered, from, to := at(t, "2014-12-21T15:00:00Z"), at(t, "2014-12-21T23:00:00Z"), at(t, "2014-12-22T00:10:00Z")
+		w.down = func(x probe.Instant, _ netip.Addr, p probe.Protocol) bool {
+			return x >= filtered && p.IsICMP() || x >= from && x < to
+		}
+		h, lines := w.run(200)
+		sane(t, h, lines)
+		o := only(t, h, outage.Total)
+		holds(t, "start", o.Start, from)
+		holds(t, "end", *o.End, to)
+		if o.DeclaredAt-from > 2*11*60*1000 {
+			t.Errorf("declared at %v", o.DeclaredAt)
+		}
+	})
+}
+
 func TestSingleProtocol(t *testing.T) {
 	w := newWorld(t, 1, probe.ICMP).like2014()
 	w.down = between(at(t, noon), at(t, later))

@@ -219,8 +219,7 @@ func (d *Detector) alone(s *service, h *host) int64 {
 // answered: then its silence says nothing of the host.
 func (d *Detector) filtered(h *host, code uint32) bool {
 	return slices.ContainsFunc(blocksOf(h), func(b int32) bool {
-		p := d.Parts[b].byProtocol(code)
-		return p.Weight >= certain && p.weightBefore(d.Areas[b].Lived) >= certain
+		return d.Parts[b].byProtocol(code).darkBefore(d.Areas[b].Lived)
 	})
 }
 

@@ -258,9 +258,10 @@ func (r *record) darkened() (out []Phase) {
 	return out
 }
 
-// regained reports whether a block has regained 0.9 of the rate it had or, after a total outage, of the addresses that answered
-// before it: where they come and go, those that answered last are not those that answer next. By chance that may take long: two
-// rounds after life came back from a total outage, it is enough that nothing speaks for a partial one.
+// regained reports whether a block has regained 0.9 of the rate it had, or of the addresses that answered before, among those
+// known then: where they come and go, those that answered last are not those that answer next. By chance that may take long: two
+// rounds after life came back from a total outage, it is enough that so many may be missing by chance, or that nothing speaks for
+// a partial one.
 func (d *Detector) regained(b *block, seen probe.Instant) bool {
 	rate := d.rate(b, nil)
 	missing := b.Alive - d.alive(b, b.Open.Start.Latest)*million

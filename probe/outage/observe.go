@@ -206,11 +206,12 @@ func (d *Detector) still(r *probe.Round, e *event, i int32) {
 }
 
 // alone is the chance, in millionths, that a service is silent while all is well, given nothing but whether its host had left
-// before its block last lived.
+// before its block last lived: a round before, for a single silence is mostly a loss. What was learned of how long it stays
+// away counts half, for nobody knows how long an outage takes.
 func (d *Detector) alone(s *service, h *host) int64 {
 	silent := withoutPath(million - s.Expected)
-	if h.Since != 0 && h.Since <= d.Areas[h.Block].Lived {
-		silent = min(max(silent, s.silentOn()), mostSilence)
+	if h.Since != 0 && h.Since <= d.Areas[h.Block].Lived.Add(-d.MedianGap) {
+		silent = min((silent+max(silent, s.silentOn()))/2, mostSilence)
 	}
 	return silent
 }

@@ -71,12 +71,13 @@ func (d *Detector) expand(r *probe.Round) *line {
 		}
 	}
 	for i := range r.Passes {
-		told := len(l.events)
+		first := len(l.events)
 		d.expandAnswers(l, i, plan)
 		d.expandSilence(l, i, plan)
-		unclear := untold(&r.Passes[i], plan != nil)
-		for k := range l.events[told:] {
-			l.events[told+k].untold = unclear
+		if untold(&r.Passes[i], plan != nil) {
+			for k := first; k < len(l.events); k++ {
+				l.events[k].untold = true
+			}
 		}
 	}
 	end, _ := r.Seen() // a late reply has nothing to wait for

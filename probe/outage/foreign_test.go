@@ -25,6 +25,21 @@ func bare(r *probe.Round) *probe.Round {
 	return &c
 }
 
+// retold is what a replay finds of a world that rounds of ten minutes see for so long, as somebody else writes them.
+func retold(t *testing.T, m lab.Model, seed uint64, lasts int64, told func(*probe.Round) *probe.Round) *outage.History {
+	t.Helper()
+	s := lab.NewSimulation(m, seed)
+	var lines []*probe.Round
+	for at := m.Start; at < m.Start.Add(lasts); at = at.Add(10 * minute) {
+		lines = append(lines, told(s.Round(probe.Full, at, 10*time.Minute, s.Aims())))
+	}
+	h, err := outage.Replay(outage.Config{}, &source{lines})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
 // Totals of a space whose customers come and go are held by our own rounds too, one in a hundred excepted: who had left by
 // himself does not bound when the others came back.
 func TestRestlessTotals(t *testing.T) {
@@ -77,16 +92,7 @@ func TestBareRounds(t *testing.T) {
 	for name, m := range map[string]lab.Model{"reference": lab.Reference(1), "restless": lab.Restless(60, 1)} {
 		var got measured
 		lasts := totals(&m, 1, cases(30, 100))
-		s := lab.NewSimulation(m, 1)
-		var lines []*probe.Round
-		for at := m.Start; at < m.Start.Add(lasts); at = at.Add(10 * minute) {
-			lines = append(lines, bare(s.Round(probe.Full, at, 10*time.Minute, s.Aims())))
-		}
-		h, err := outage.Replay(outage.Config{}, &source{lines})
-		if err != nil {
-			t.Fatal(err)
-		}
-		got.compare(t, m.Events, h.Outages(false))
+		got.compare(t, m.Events, retold(t, m, 1, lasts, bare).Outages(false))
 		t.Logf("%s: %d of %d found, %d held, %d others", name, got.found, got.true, got.held, got.extra)
 		if missed := got.true - got.found; 12*missed > got.true || name == "reference" && missed > 0 || got.extra > 1 || got.held < got.found-1 {
 			t.Errorf("%s: want them held, and nothing else", name)
@@ -102,16 +108,7 @@ func TestRestlessByUntoldRounds(t *testing.T) {
 			for i := range m.Hosts {
 				m.Hosts[i].Spell = 20 * time.Minute
 			}
-			s := lab.NewSimulation(m, seed)
-			var lines []*probe.Round
-			for at := m.Start; at < m.Start.Add(6*day); at = at.Add(10 * minute) {
-				lines = append(lines, told(s.Round(probe.Full, at, 10*time.Minute, s.Aims())))
-			}
-			h, err := outage.Replay(outage.Config{}, &source{lines})
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, o := range h.Outages(false) {
+			for _, o := range retold(t, m, seed, 6*day, told).Outages(false) {
 				t.Errorf("%s, seed %d: %s is %v until %v, rate %v", name, seed, o.ID, o.Kind, o.End, o.ResponseRate)
 			}
 		}

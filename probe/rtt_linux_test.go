@@ -116,10 +116,10 @@ func openWatched(t *testing.T, mode ICMPMode) (s *Sweeper, came func() []Arrival
 	real := cfg
 	cfg.OpenWire = func(_ Protocol, sink func(Arrival)) (Wire, error) {
 		return openICMP(&real, func(a Arrival) {
-			sink(a)
 			mu.Lock()
-			defer mu.Unlock()
 			arrivals = append(arrivals, a)
+			mu.Unlock()
+			sink(a) // after it the sweep may be at its end
 		})
 	}
 	if s, err = OpenSweeper(cfg, []Protocol{ICMP}); err != nil {

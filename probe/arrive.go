@@ -48,7 +48,7 @@ func (w *Sweep) credit(ref attemptRef, a Arrival) {
 		return
 	}
 	outcome := a.Outcome
-	if elapsed > w.sweeper.cfg.Timeout || w.decided >= w.seenSilent(i) {
+	if rtt > w.sweeper.cfg.Timeout || w.decided >= w.seenSilent(i) {
 		outcome = Late
 	}
 	v.rtt = w.follow(w.offsetOf(ref), microseconds(rtt))

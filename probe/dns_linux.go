@@ -97,6 +97,7 @@ func (w *dnsWire) open(family int) error {
 		return err
 	}
 	w.sockets[family].fd = fd
+	w.sockets[family].stamps.read(time.Now())
 	return nil
 }
 
@@ -150,7 +151,9 @@ func (w *dnsWire) drain(s *dnsSocket, news []Arrival) []Arrival {
 		var n icmpNotice
 		var ok bool
 		if n, ok, more = nextError(s.fd); ok {
-			news = w.proveNotice(&n, news)
+			s.stamps.read(time.Now())
+			at, _ := s.stamps.when(n.stamp)
+			news = w.proveNotice(&n, at, news)
 		}
 	}
 	return news
@@ -158,7 +161,7 @@ func (w *dnsWire) drain(s *dnsSocket, news []Arrival) []Arrival {
 
 // proveNotice matches an ICMP error with the question that it quotes, or, where it quotes too little, with the last one
 // to that address.
-func (w *dnsWire) proveNotice(n *icmpNotice, news []Arrival) []Arrival {
+func (w *dnsWire) proveNotice(n *icmpNotice, at time.Time, news []Arrival) []Arrival {
 	target := n.target.Addr()
 	asked, ok := w.awaited.latest(target)
 	if len(n.quoted) >= 2 {
@@ -169,7 +172,7 @@ func (w *dnsWire) proveNotice(n *icmpNotice, news []Arrival) []Arrival {
 		return news
 	}
 	a := n.arrival()
-	w.date(&a, asked, time.Now())
+	w.date(&a, asked, at)
 	return append(news, a)
 }
 
@@ -248,6 +251,9 @@ func (w *dnsWire) Forget(tickets []Ticket) {
 		w.awaited.remove(t)
 	}
 }
+
+// CaughtUp reports whether all answers that have come have been delivered.
+func (w *dnsWire) CaughtUp() bool { return w.poller.idle() }
 
 // Buffers is how those of both sockets are.
 func (w *dnsWire) Buffers() (b buffers) {

@@ -306,23 +306,26 @@ func TestDNSErrorIsAboutWhatItQuotes(t *testing.T) {
 		t.Fatal(err)
 	}
 	quote := binary.BigEndian.AppendUint16(nil, first)
+	about := func(target netip.Addr, port uint16, what Arrival, quoted []byte) icmpNotice {
+		return icmpNotice{target: netip.AddrPortFrom(target, port), what: what, quoted: quoted}
+	}
 	closed := Arrival{Type: 3, Code: 3, From: target}
 	for _, test := range []struct {
 		n       icmpNotice
 		ticket  Ticket // 0: none
 		outcome Outcome
 	}{
-		{icmpNotice{netip.AddrPortFrom(target, 53), closed, quote}, 1, Refused},
-		{icmpNotice{netip.AddrPortFrom(target, 53), closed, nil}, 2, Refused},
-		{icmpNotice{netip.AddrPortFrom(target, 53), Arrival{Type: 3, Code: 3, From: router}, quote}, 1, Unreachable},
-		{icmpNotice{netip.AddrPortFrom(target, 53), Arrival{Type: 3, Code: 1, From: target}, quote}, 1, Unreachable},
-		{icmpNotice{netip.AddrPortFrom(target, 53), Arrival{Type: 11, Code: 0, From: router}, quote}, 1, Unreachable},
-		{n: icmpNotice{netip.AddrPortFrom(target, 54), closed, quote}},
-		{n: icmpNotice{netip.AddrPortFrom(router, 53), closed, quote}},
-		{n: icmpNotice{netip.AddrPortFrom(target, 53), closed, binary.BigEndian.AppendUint16(nil, first^1)}},
+		{about(target, 53, closed, quote), 1, Refused},
+		{about(target, 53, closed, nil), 2, Refused},
+		{about(target, 53, Arrival{Type: 3, Code: 3, From: router}, quote), 1, Unreachable},
+		{about(target, 53, Arrival{Type: 3, Code: 1, From: target}, quote), 1, Unreachable},
+		{about(target, 53, Arrival{Type: 11, Code: 0, From: router}, quote), 1, Unreachable},
+		{n: about(target, 54, closed, quote)},
+		{n: about(router, 53, closed, quote)},
+		{n: about(target, 53, closed, binary.BigEndian.AppendUint16(nil, first^1))},
 	} {
 		forged := tally.forgedPackets.Load()
-		news := w.proveNotice(&test.n, nil)
+		news := w.proveNotice(&test.n, time.Now(), nil)
 		if test.ticket == 0 {
 			if len(news) != 0 || tally.forgedPackets.Load() != forged+1 {
 				t.Errorf("%+v credits %+v", test.n, news)

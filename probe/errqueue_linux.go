@@ -10,6 +10,7 @@ import (
 type icmpNotice struct {
 	target netip.AddrPort // where the packet went that the error is about
 	what   Arrival        // its type, code and sender
+	stamp  int64          // when it came, in nanoseconds of the wall clock; 0: the socket has no stamps
 	quoted []byte         // what the error quotes of that packet, after its transport header; may be empty
 }
 
@@ -45,7 +46,7 @@ func nextError(fd int) (n icmpNotice, ok, more bool) {
 		return icmpNotice{}, false, err == unix.EINTR
 	}
 	origin, what, ok := extendedError(oob[:oobn])
-	n = icmpNotice{target: addrPortOf(about), what: what, quoted: data[:got]}
+	n = icmpNotice{target: addrPortOf(about), what: what, stamp: kernelStamp(oob[:oobn]), quoted: data[:got]}
 	ok = ok && n.target.IsValid() && (origin == unix.SO_EE_ORIGIN_ICMP || origin == unix.SO_EE_ORIGIN_ICMP6)
 	return n, ok, true
 }

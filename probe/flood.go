@@ -248,6 +248,9 @@ func (w *Sweep) doubt() (wait time.Duration) {
 	return 0
 }
 
+// doubting reports whether an unpaced sweep may yet ask silent services again because it doubts their silence.
+func (w *Sweep) doubting() bool { return w.flood != nil && w.doubted < doubtRounds }
+
 // suspect lists the silent services whose packets may have been lost.
 func (w *Sweep) suspect() (services []uint32) {
 	if w.flood.run.sent > 0 {

@@ -17,8 +17,8 @@ type stampClock struct {
 	bad  bool // the wall clock was stepped since the last reading: stamps of this one mean nothing
 }
 
-// mostQueued is the longest that a packet is believed to have waited for us.
-const mostQueued = 2 * time.Second
+// mostQueued is the longest that a packet is believed to have waited for us, as one does while this process is stopped.
+const mostQueued = time.Minute
 
 // read notes the time at which a batch was read.
 func (c *stampClock) read(now time.Time) {

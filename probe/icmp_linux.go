@@ -80,6 +80,17 @@ func (w *icmpWire) Buffers() (b buffers) {
 	return b
 }
 
+// CaughtUp reports whether all packets that have come have been delivered.
+func (w *icmpWire) CaughtUp() bool {
+	empty := w.Buffers().full == 0
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	for _, s := range []*icmpSocket{w.v4, w.v6} {
+		empty = empty && (s == nil || !s.busy.Load())
+	}
+	return empty
+}
+
 // Unreported is how many IPv6 packets the kernel has discarded without telling the socket that sent them.
 func (w *icmpWire) Unreported() uint64 {
 	w.mu.Lock()

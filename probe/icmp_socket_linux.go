@@ -27,6 +27,7 @@ type icmpSocket struct {
 	conn net.PacketConn
 	fd   syscall.RawConn
 	read sync.WaitGroup
+	busy atomic.Bool // messages may have been received that are not delivered
 
 	mu      sync.Mutex // guards what is being sent
 	out     *batch     // requests, patched in place
@@ -224,14 +225,17 @@ func (s *icmpSocket) receive() {
 	var stamps stampClock
 	var n int
 	var failure unix.Errno
+	stamps.read(time.Now())
 	read := func(fd uintptr) bool {
+		s.busy.Store(true)
 		n, failure = in.receive(int(fd))
 		if s.stamped.Load() {
 			s.drainErrors() // of what was received, the departures are there
 		}
+		s.busy.Store(failure != unix.EAGAIN)
 		return failure != unix.EAGAIN
 	}
-	for failures := 0; ; {
+	for failures := 0; ; s.busy.Store(false) {
 		if err := s.fd.Read(read); errors.Is(err, net.ErrClosed) {
 			return
 		} else if err != nil || failure != 0 {

@@ -15,6 +15,7 @@ type ourSide struct {
 	dropped    [kindDNS + 1]uint64 // by wire, up to looked
 	unreported [kindDNS + 1]uint64
 	sentBy     [kindDNS + 1]time.Duration // whatever a wire took up to then has left this host
+	readBy     [kindDNS + 1]time.Duration // whatever came to a wire up to then has been delivered
 	troubles   []trouble                  // by their ends
 }
 
@@ -106,6 +107,15 @@ func (w *Sweep) lost() (dropped, unreported [kindDNS + 1]uint64, held [kindDNS +
 	return dropped, unreported, held
 }
 
+// caughtUp is whether each wire has delivered all that has come.
+func (w *Sweep) caughtUp() (read [kindDNS + 1]bool) {
+	for kind, wire := range w.sweeper.wires {
+		r, ok := wire.(reading)
+		read[kind] = !ok || r.CaughtUp()
+	}
+	return read
+}
+
 // look notes what has befallen us since the last look. It comes before silence is judged, which is when it is needed.
 func (w *Sweep) look(needed bool) {
 	now, every := time.Since(w.base), lookEvery
@@ -115,6 +125,7 @@ func (w *Sweep) look(needed bool) {
 	if now-w.ours.looked < every {
 		return
 	}
+	read := w.caughtUp()
 	dropped, unreported, held := w.lost()
 	down := w.ours.path.look()
 	w.mu.Lock()
@@ -123,6 +134,9 @@ func (w *Sweep) look(needed bool) {
 	for kind := range dropped {
 		if !held[kind] {
 			o.sentBy[kind] = now
+		}
+		if read[kind] {
+			o.readBy[kind] = now
 		}
 		if dropped[kind] > o.dropped[kind] {
 			o.add(trouble{stretch{o.looked, now}, protocolKind(kind), errOverflow})

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -17,6 +18,7 @@ type poller struct {
 	epoll int
 	file  *os.File // owns it
 	conn  syscall.RawConn
+	busy  atomic.Bool   // events may have been taken that ready has not dealt with
 	done  chan struct{} // closed when the goroutine has ended
 }
 
@@ -69,7 +71,11 @@ func (p *poller) loop(ready func([]unix.EpollEvent)) {
 	events := make([]unix.EpollEvent, pollBatch)
 	n := 0
 	read := func(fd uintptr) bool {
+		p.busy.Store(true)
 		n, _ = unix.EpollWait(int(fd), events, 0) // -1 when interrupted
+		if n == 0 {
+			p.busy.Store(false)
+		}
 		return n != 0
 	}
 	for p.conn.Read(read) == nil {
@@ -77,6 +83,17 @@ func (p *poller) loop(ready func([]unix.EpollEvent)) {
 			ready(events[:n])
 		}
 	}
+	p.busy.Store(false)
+}
+
+// idle reports whether ready has dealt with all that had come when idle was called.
+func (p *poller) idle() bool {
+	n := 0
+	_ = p.conn.Control(func(fd uintptr) { // closed: nothing is to come
+		var one [1]unix.EpollEvent
+		n, _ = unix.EpollWait(int(fd), one[:], 0)
+	})
+	return n == 0 && !p.busy.Load()
 }
 
 // Close ends the goroutine, waits for it, and releases the descriptor.

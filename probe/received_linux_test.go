@@ -250,7 +250,8 @@ func FuzzDNSNotice(f *testing.F) {
 			binary.BigEndian.PutUint16(quoted, w.awaited.byTarget[target4][0].id)
 		}
 		_, what, _ := extendedError(oob)
-		news := w.proveNotice(&icmpNotice{netip.AddrPortFrom(target, port), what, quoted}, nil)
+		n := icmpNotice{target: netip.AddrPortFrom(target, port), what: what, quoted: quoted}
+		news := w.proveNotice(&n, time.Now(), nil)
 		counted := w.cfg.tally.forgedPackets.Load()
 		if uint64(len(news))+counted != 1 {
 			t.Fatalf("%d arrivals, %d counted", len(news), counted)

@@ -34,7 +34,7 @@ type Sweep struct {
 	jammed         bool // the last batch found our buffers full for good
 	lastShot       time.Time
 	stamped        time.Time // on the clock: of the latest batch
-	doubted        int       // how often an unpaced sweep has doubted its silent
+	doubted        int       // how often an unpaced sweep has doubted its silent; doubtRounds: it will not any more
 	suspects       []uint32  // those it doubts
 	answeredBefore int       // when it asked them last
 
@@ -239,10 +239,10 @@ func (w *Sweep) call() {
 
 // untilTimeout is how long it takes until the next timeout is to be looked at.
 func (w *Sweep) untilTimeout(now time.Duration) time.Duration {
-	if w.expired == len(w.log) {
+	if w.expired == len(w.log) || w.doubting() {
 		return longestSleep
 	}
-	return w.sentOf(w.log[w.expired]) + w.sweeper.cfg.Timeout - now
+	return max(w.sentOf(w.log[w.expired])+w.sweeper.cfg.Timeout-now, lookEvery)
 }
 
 // finish ends sending: what is still undecided is unsent.
@@ -303,8 +303,12 @@ func (w *Sweep) forget(before time.Duration) {
 func (w *Sweep) forgettable(before time.Duration) (old [kindDNS + 1][]Ticket, more bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	end := len(w.log)
+	if w.sending {
+		end = w.expired // what was not looked at may yet be looked for
+	}
 	for range forgetAtOnce {
-		if w.forgotten == len(w.log) || w.sentOf(w.log[w.forgotten]) > before {
+		if w.forgotten == end || w.sentOf(w.log[w.forgotten]) > before {
 			return old, false
 		}
 		ref := w.log[w.forgotten]

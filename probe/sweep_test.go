@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -196,6 +197,43 @@ func TestOutcomes(t *testing.T) {
 			if !wire.forgotten[p.Ticket] {
 				t.Errorf("ticket of %s is never forgotten", p.Target)
 			}
+		}
+	})
+}
+
+// unread is a wire that may have come to it what it has not delivered.
+type unread struct {
+	*fakeWire
+	caughtUp atomic.Bool
+}
+
+func (w *unread) CaughtUp() bool { return w.caughtUp.Load() }
+
+// TestWhatCameIsReadBeforeSilenceIsJudged: the goroutine that reads does not get to it for eight seconds.
+func TestWhatCameIsReadBeforeSilenceIsJudged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		wire := &unread{}
+		s, err := OpenSweeper(SweeperConfig{OpenWire: func(_ Protocol, sink func(Arrival)) (Wire, error) {
+			_, wire.fakeWire = openFake(t, SweeperConfig{}, silent)
+			wire.sink = sink
+			return wire, nil
+		}}, []Protocol{ICMP})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		w := startSweep(t, s, icmpOrder(t, time.Second, "198.18.0.0/30"))
+		time.Sleep(8 * time.Second)
+		synctest.Wait()
+		if r, _ := w.Round(); len(r.Passes[0].Unsent) != 4 {
+			t.Errorf("%d of 4 are undecided", len(r.Passes[0].Unsent))
+		}
+		for _, p := range wire.log[:2] {
+			wire.sink(Arrival{Ticket: p.Ticket, Outcome: Reply, At: p.at.Add(20 * time.Millisecond)})
+		}
+		wire.caughtUp.Store(true)
+		if got := outcomes(finalRound(t, w).Passes[0]); got[Reply] != 2 || got[Timeout] != 2 {
+			t.Errorf("%v", got)
 		}
 	})
 }

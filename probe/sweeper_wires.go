@@ -33,6 +33,12 @@ type unreporting interface {
 	Unreported() uint64
 }
 
+// reading is a Wire that reads what comes to it whenever it gets to it.
+type reading interface {
+	// CaughtUp reports whether everything that had come when it was called has been delivered.
+	CaughtUp() bool
+}
+
 // hindsighted is a Wire that may learn only later that it did not send what it took.
 type hindsighted interface {
 	// Unsent is why an attempt that is still silent has not left this host; nil: it has, or nothing is known.

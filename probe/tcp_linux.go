@@ -150,10 +150,8 @@ func (w *tcpWire) ready(events []unix.EpollEvent) {
 		}
 		a, over := c.news(e.Events)
 		if a.Outcome != Timeout {
-			a.Ticket, a.At = c.Ticket, at
-			if a.RTT == 0 {
-				a.RTT = max(at.Sub(c.sent), 1)
-			}
+			a.Ticket = c.Ticket
+			w.date(&a, c.sent, at)
 			arrivals = append(arrivals, a)
 		}
 		switch {
@@ -168,6 +166,19 @@ func (w *tcpWire) ready(events []unix.EpollEvent) {
 		w.sink(a)
 	}
 }
+
+// date says when an arrival came that is read now. A socket tells that by its measure of the handshake alone; but nothing
+// comes any more once the kernel has given up, which it does not do before its first retransmission.
+func (w *tcpWire) date(a *Arrival, sent, now time.Time) {
+	waited := min(max(now.Sub(sent), 1), max(w.timeout, firstRetransmission))
+	if a.RTT == 0 || a.RTT > waited {
+		a.RTT = waited
+	}
+	a.At = sent.Add(a.RTT)
+}
+
+// firstRetransmission is how long the kernel waits for the answer to a first SYN: RFC 6298.
+const firstRetransmission = time.Second
 
 // news is what the kernel has to say of an attempt, and whether nothing more can come. Its outcome is Timeout where the
 // kernel has nothing to say of the target.
@@ -255,6 +266,9 @@ func (w *tcpWire) giveUp(slot int32) {
 	w.drop(slot)
 }
 
+// CaughtUp reports whether all that has come of all attempts has been delivered.
+func (w *tcpWire) CaughtUp() bool { return w.poller.idle() }
+
 // Forget closes the descriptors of attempts.
 func (w *tcpWire) Forget(tickets []Ticket) {
 	w.mu.Lock()
@@ -294,11 +308,18 @@ func (w *tcpWire) makeRoom(n int) {
 	now := time.Now()
 	for len(w.free) < n {
 		slot, ok := w.ages.oldest()
-		if !ok || now.Sub(w.conns[slot].sent) <= w.timeout {
+		if !ok || now.Sub(w.conns[slot].sent) <= w.timeout || w.conns[slot].told() {
 			return
 		}
 		w.giveUp(slot)
 	}
+}
+
+// told reports whether the kernel knows what became of an attempt: then its slot is about to be free.
+func (c *tcpConn) told() bool {
+	const synSent = 2 // TCP_SYN_SENT: linux/tcp_states.h
+	info, err := unix.GetsockoptTCPInfo(c.fd, unix.SOL_TCP, unix.TCP_INFO)
+	return err == nil && info.State != synSent
 }
 
 // Close ends every attempt and waits for the goroutine.

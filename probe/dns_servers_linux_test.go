@@ -218,7 +218,7 @@ func TestDNSSweepAsksAgainWithoutEDNS(t *testing.T) {
 		return [][]byte{reply(q, nil)}
 	})
 	space := testSpace(t, "198.18.1.20")
-	s := openTest(t, SweeperConfig{Timeout: 100 * time.Millisecond, Retries: 1}, DNS)
+	s := openTest(t, SweeperConfig{Timeout: time.Second, Retries: 1}, DNS)
 	for _, usual := range []bool{false, true} {
 		sweep, err := s.Start(t.Context(), Order{Space: space, Aims: []Aim{{DNS, space}},
 			Usual: func(netip.Addr, Protocol) bool { return usual }})

@@ -33,8 +33,11 @@ type sentPacket struct {
 }
 
 func (w *fakeWire) Send(packets []Packet) {
-	time.Sleep(w.stall)
+	w.mu.Lock()
+	stall := w.stall
 	w.stall = 0
+	w.mu.Unlock()
+	time.Sleep(stall)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for i := range packets {

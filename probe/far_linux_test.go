@@ -57,6 +57,7 @@ func openFar(t *testing.T) *far {
 		f.do(func() { sysctl(t, name, value) })
 	}
 	connectNear(t)
+	awaitCarrier(t)
 	sysctl(t, "net/ipv4/ping_group_range", "0 2147483647")
 	return f
 }
@@ -70,6 +71,12 @@ func connectNear(t *testing.T) {
 	command(t, "ip route replace 198.18.8.0/21 via 198.19.0.2")
 	command(t, "ip route replace 198.19.16.0/20 dev near0")
 	command(t, "ip -6 route replace fd00:198:19::/64 via fd00:198:20::2")
+}
+
+// awaitCarrier waits until the kernel says that near0 has a carrier, which it may do up to a second late.
+func awaitCarrier(t *testing.T) {
+	t.Helper()
+	eventually(t, "near0 is up", func() bool { return strings.Contains(command(t, "ip link show near0"), "state UP") })
 }
 
 // live is the thread that is the namespace: whatever is to be there is called on it.

@@ -17,7 +17,7 @@ func TestOurFirewall(t *testing.T) {
 	}
 	openAlive(t)
 	for _, retries := range []int{0, 1} {
-		sweepers := openFaulty(t, SweeperConfig{Timeout: 2 * time.Second, Retries: retries, Rate: 1000})
+		sweepers := openFaulty(t, SweeperConfig{Timeout: 2 * time.Second, Retries: retries, Rate: 300})
 		sweeps := startFaulty(t, sweepers, 0, "198.18.8.0/25", "fd00:198:19::/121")
 		halfSent(t, sweeps)
 		nft(t, "output", "ip daddr & 0.0.0.1 == 0.0.0.1 drop", "ip6 daddr & ::1 == ::1 drop")
@@ -117,7 +117,7 @@ func TestOurFewFiles(t *testing.T) {
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)
 	}
-	sweepers := openFaulty(t, SweeperConfig{Timeout: 200 * time.Millisecond})
+	sweepers := openFaulty(t, SweeperConfig{Timeout: time.Second})
 	var files []*os.File
 	for {
 		file, err := os.Open("/dev/null")

@@ -61,7 +61,7 @@ func TestOurInterfaceDown(t *testing.T) {
 		{"without a carrier", func() { f.command(t, "ip link set far0 down") }},
 	} {
 		connectNear(t)
-		sweepers := openFaulty(t, SweeperConfig{Timeout: 2 * time.Second, Rate: 600})
+		sweepers := openFaulty(t, SweeperConfig{Timeout: 2 * time.Second, Rate: 300})
 		sweeps := startFaulty(t, sweepers, 0, routed4)
 		halfSent(t, sweeps)
 		fault.make()
@@ -83,7 +83,7 @@ func TestOurInterfaceIsMended(t *testing.T) {
 	}
 	f := openAlive(t)
 	f.nft(t, "input", "ip daddr 198.18.8.0/28 drop")
-	sweepers := openFaulty(t, SweeperConfig{Timeout: 500 * time.Millisecond})
+	sweepers := openFaulty(t, SweeperConfig{Timeout: 2 * time.Second})
 	for range 2 {
 		for i, w := range startFaulty(t, sweepers, 0, "198.18.8.0/27") {
 			<-w.Sent()
@@ -96,5 +96,6 @@ func TestOurInterfaceIsMended(t *testing.T) {
 		}
 		command(t, "ip link set near0 down")
 		connectNear(t)
+		awaitCarrier(t)
 	}
 }

@@ -169,7 +169,7 @@ func TestRepliesFiveSecondsLate(t *testing.T) {
 		t.Fatal(err)
 	}
 	opened := make(chan struct{})
-	time.AfterFunc(delay-time.Second/2, func() { // so that the SYN of the fifth second gets through
+	time.AfterFunc(delay-900*time.Millisecond, func() { // so that the SYN of the fifth second gets through
 		defer close(opened)
 		f.command(t, "nft delete table inet f")
 	})

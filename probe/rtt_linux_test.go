@@ -93,8 +93,8 @@ func measureRTTs(t *testing.T, mode ICMPMode, pace int, disturb func(context.Con
 		t.Fatal(err)
 	}
 	<-w.Sent()
-	seen := c.read(t)
 	arrivals := came()
+	seen := c.read(t)
 	if len(arrivals) < space.Len() {
 		t.Errorf("%d of %d probes were answered", len(arrivals), space.Len())
 	}

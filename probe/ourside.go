@@ -37,6 +37,7 @@ func (t *trouble) befalls(kind protocolKind, target netip.Addr, sent, timeout ti
 var (
 	errOverflow = errors.New("our receive buffer was full while the answer was awaited")
 	errLinkDown = errors.New("our interface was down while the answer was awaited")
+	errStill    = errors.New("this process or its machine stood still while the answer was awaited")
 	errCutOff   = errors.New("no router of ours answers, or none is known")
 )
 
@@ -47,6 +48,8 @@ const (
 	linkDelay = time.Second
 	// Troubles as near to each other as this are one.
 	troubleGap = 100 * time.Millisecond
+	// So late a wake-up is none of a busy machine, but of one that stood still.
+	standstill = time.Second / 2
 )
 
 // watchOurSide begins to watch. It is called before anything is sent.
@@ -105,6 +108,16 @@ func (w *Sweep) lost() (dropped, unreported [kindDNS + 1]uint64, held [kindDNS +
 		}
 	}
 	return dropped, unreported, held
+}
+
+// slept notes a standstill of this process, at some time of a sleep that lasted for too long. If the whole machine stood
+// still, what came meanwhile is lost.
+func (w *Sweep) slept(began, planned time.Duration) {
+	if now := time.Since(w.base); now-began-planned > standstill && w.sweeper.cfg.Clock.Scale() == 1 {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.ours.add(trouble{stretch{began, now}, 0, errStill})
+	}
 }
 
 // caughtUp is whether each wire has delivered all that has come.

@@ -93,6 +93,7 @@ var localReasons = []struct {
 	{errKept, "kept"},
 	{errOverflow, "overflow"},
 	{errLinkDown, "link down"},
+	{errStill, "standstill"},
 	{errCutOff, "cut off"},
 }
 

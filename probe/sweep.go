@@ -220,13 +220,16 @@ func (w *Sweep) sleep(ctx context.Context, d time.Duration) {
 	if d <= 0 {
 		return
 	}
-	timer := time.NewTimer(min(d, longestSleep))
+	d = min(d, longestSleep)
+	began := time.Since(w.base)
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
 	case <-w.wake:
 	case <-timer.C:
 	}
+	w.slept(began, d)
 }
 
 // call wakes the sending goroutine.

@@ -2,13 +2,13 @@ package agent
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/chromedp/chromedp"
 
 	"brownout/agent/testkit"
-	"brownout/probe/lab"
 )
 
 // inPage is what the page of an agent is asked: the state's word, the latest round's share of the plot, and whether the map
@@ -35,11 +35,10 @@ func TestPageFollowsAnAgent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const minute = 60_000
 	scenario.Demo.Round = 5 * time.Minute // half a second, on that clock
-	scenario.Timeline = []lab.Phase{{From: scenario.Start.Add(90 * minute), To: scenario.Start.Add(130 * minute), State: lab.Total}}
-	tab := testkit.Browser(t, time.Minute)
-	e, live, server := agentIn(t, scenario)
+	tab := testkit.Browser(t, 3*time.Minute)
+	var dark atomic.Bool
+	e, live, server := agentIn(t, scenario, &dark)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- e.run(ctx) }()
@@ -57,13 +56,15 @@ func TestPageFollowsAnAgent(t *testing.T) {
 	}
 	until := func(expression string) {
 		t.Helper()
-		if _, err := chromedp.Run(tab, chromedp.Poll[bool]("!!(window.untouched && "+expression+")")); err != nil {
+		if _, err := chromedp.Run(tab, chromedp.Poll[bool]("!!(window.untouched && "+expression+")", chromedp.WithPollingTimeout(0))); err != nil {
 			says, _ := chromedp.Run(tab, chromedp.Text(chromedp.CSS("main")))
 			t.Fatalf("it never came to be that %s: %v\n%s", expression, err, says)
 		}
 	}
 	until(`word() === "up" && percent() > 60 && shows("--answers") && !document.getElementById("ongoing")`)
+	dark.Store(true) // for as long as the page takes
 	until(`word() === "total" && percent() === 0 && !shows("--answers") && shows("--missing") && document.getElementById("ongoing")`)
+	dark.Store(false)
 	until(`word() === "up" && percent() > 60 && shows("--answers") && !document.getElementById("ongoing")`)
 	stop()
 	stop = func() {}

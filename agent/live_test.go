@@ -25,12 +25,13 @@ import (
 func fastAgent(t *testing.T) (*engine, *httptest.Server) {
 	t.Helper()
 	s := simulated{name: "live", hours: 12, timeline: phase("01T03:03:20", "01T03:43:20", "total")}
-	e, _, server := agentIn(t, s.scenario(t, 1))
+	e, _, server := agentIn(t, s.scenario(t, 1), new(atomic.Bool))
 	return e, server
 }
 
-// agentIn is an agent on a scenario's world, whose clock runs 600 times as fast, what it tells, and its server.
-func agentIn(t *testing.T, scenario *lab.Scenario) (*engine, *liveAgent, *httptest.Server) {
+// agentIn is an agent on a scenario's world, whose clock runs 600 times as fast, what it tells, and its server. While it is
+// dark, nothing reaches the space.
+func agentIn(t *testing.T, scenario *lab.Scenario, dark *atomic.Bool) (*engine, *liveAgent, *httptest.Server) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
@@ -40,6 +41,11 @@ func agentIn(t *testing.T, scenario *lab.Scenario) (*engine, *liveAgent, *httpte
 		t.Fatal(err)
 	}
 	t.Cleanup(sim.close)
+	openWire := sim.seams.openWire
+	sim.seams.openWire = func(kind probe.Protocol, sink func(probe.Arrival)) (probe.Wire, error) {
+		wire, err := openWire(kind, sink)
+		return &cutWire{wire, dark}, err
+	}
 	st := openTestStore(t, filepath.Join(t.TempDir(), "live.db"))
 	e, closeAll, err := sim.config.engineOn(clock, st, slog.New(slog.DiscardHandler), sim.seams)
 	if err != nil {
@@ -53,6 +59,22 @@ func agentIn(t *testing.T, scenario *lab.Scenario) (*engine, *liveAgent, *httpte
 	t.Cleanup(server.Close)
 	t.Cleanup(live.feed.Close)
 	return e, live, server
+}
+
+// cutWire takes packets, and loses them while it is dark.
+type cutWire struct {
+	probe.Wire
+	dark *atomic.Bool
+}
+
+func (w *cutWire) Send(packets []probe.Packet) {
+	if !w.dark.Load() {
+		w.Wire.Send(packets)
+		return
+	}
+	for i := range packets {
+		packets[i].Err = nil
+	}
 }
 
 // TestStreamDoesNotDelayRounds has 50 clients listen, half of which never read, while rounds go on: each reader hears of

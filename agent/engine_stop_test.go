@@ -124,7 +124,7 @@ func TestDemoStopIsNoFault(t *testing.T) {
 	a := &app{stdout: io.Discard, stderr: io.Discard, talk: talk{io.Discard}}
 	format := "json"
 	path := filepath.Join(t.TempDir(), "demo.db")
-	if _, err := a.playDemo(t.Context(), &demoOptions{speed: 2000, format: &format, keep: path, inProcess: true}, scenario); err != nil {
+	if _, err := a.playDemo(t.Context(), &demoOptions{speed: 1200, format: &format, keep: path, inProcess: true}, scenario); err != nil {
 		t.Fatal(err)
 	}
 	s, err := store.Open(path, store.Options{ReadOnly: true})

@@ -106,9 +106,10 @@ const { DuckDBInstance } = require("@duckdb/node-api");
 func duckdb(t *testing.T, dir string) {
 	t.Helper()
 	npm := testkit.Program(t, "npm")
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
-	if err := exec.CommandContext(ctx, npm, "ping", "--fetch-retries=0", "--fetch-timeout=10000").Run(); err != nil {
+	ping := []string{"ping", "--fetch-timeout=30000", "--fetch-retries=4", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=10000"} // milliseconds
+	if err := exec.CommandContext(ctx, npm, ping...).Run(); err != nil {
 		t.Skip("npm's registry is out of reach")
 	}
 	c := exec.CommandContext(ctx, npm, "install", "--no-audit", "--no-fund", "--prefix", dir, "@duckdb/node-api@1.5.6-r.1")

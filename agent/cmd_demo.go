@@ -99,14 +99,14 @@ func readScenario(name string) (*lab.Scenario, error) {
 
 // playDemo measures the scenario from its start to its end, and returns the outages that the store then holds.
 func (a *app) playDemo(ctx context.Context, o *demoOptions, scenario *lab.Scenario) ([]outage.Outage, error) {
-	dir, err := os.MkdirTemp("", "brownout-demo-")
-	if err != nil {
-		return nil, fmt.Errorf("make a place for the demo's store: %w", err)
-	}
-	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, "demo.db")
-	if o.keep != "" {
-		path = o.keep
+	path := o.keep
+	if path == "" {
+		dir, err := os.MkdirTemp("", "brownout-demo-")
+		if err != nil {
+			return nil, fmt.Errorf("make a place for the demo's store: %w", err)
+		}
+		defer os.RemoveAll(dir)
+		path = filepath.Join(dir, "demo.db")
 	}
 	s, err := store.Open(path, store.Options{})
 	if err != nil {

@@ -468,6 +468,21 @@ func TestLivePage(t *testing.T) {
 	v.feed.Tell("round", web.RoundInfo{Kind: probe.Full})
 	v.until(t, anew)
 	v.quiet(t, "live")
+
+	// The agent goes away while the page is read.
+	v.do(t, chromedp.Evaluate[chromedp.Void](`document.querySelector(".hero").dataset.fresh = "";
+		const read = fetch;
+		window.fetch = (url, ...a) => url === location.href ? new Promise((go) => { window.goOn = go; }).then(() => read(url, ...a)) : read(url, ...a);0`))
+	v.feed.Tell("round", web.RoundInfo{Kind: probe.Full})
+	v.until(t, `!!window.goOn`)
+	v.feed.Close()
+	const lost = `!!document.getElementById("lost")`
+	v.until(t, lost)
+	v.do(t, chromedp.Evaluate[chromedp.Void](`goOn();0`))
+	v.until(t, anew)
+	if !ask[bool](t, v, lost) {
+		t.Error("the page that was read last does not say that the agent is gone")
+	}
 }
 
 // TestFiguresAsPNG draws one in the browser.

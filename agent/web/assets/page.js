@@ -585,8 +585,10 @@ function wire() {
 
 // ---- what a running agent tells ----
 
+let source;
+
 function listen() {
-  const source = new EventSource("/api/v1/stream");
+  source = new EventSource("/api/v1/stream");
   source.addEventListener("status", (e) => {
     const m = JSON.parse(e.data), round = m.agent?.round;
     app.dataset.heard = m.now;
@@ -601,7 +603,7 @@ function listen() {
   source.addEventListener("error", lost);
 }
 
-// lost says that what stands here may be over, until the page is read again.
+// lost says that what stands here may be over, until the agent is heard and the page is read again.
 function lost() {
   if ($("lost")) return;
   const said = Object.assign(document.createElement("div"), { id: "lost", className: "banner" });
@@ -641,6 +643,7 @@ async function refresh() {
   for (const old of around(document).flat()) old.remove();
   app.before(...before);
   app.after(...after);
+  if (source.readyState !== EventSource.OPEN) lost(); // what said so went with the rest
   document.querySelector(".hero").dataset.fresh = "true";
   document.title = fresh.title;
   const usualHosts = "#map-section details table";

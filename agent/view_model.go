@@ -98,6 +98,8 @@ func conditionWord(c outage.Condition) string {
 		return "rate limited"
 	case outage.LateReply:
 		return "late replies"
+	case outage.Dropped:
+		return "no longer probed"
 	}
 	return string(c)
 }
@@ -105,6 +107,8 @@ func conditionWord(c outage.Condition) string {
 // answering says a response rate in words.
 func answering(s outage.BlockStatus) string {
 	switch {
+	case s.Targets == 0 && s.State == outage.Unobservable:
+		return conditionWord(outage.Dropped)
 	case s.Targets == 0:
 		return "waiting for the first round"
 	case s.Expected == 0:

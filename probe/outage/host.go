@@ -48,6 +48,7 @@ type service struct {
 	RTTs     uint32 // how many FastRTT stands on
 	Fresh    trial  // of the full round under way
 	Held     trial  // of the one before: learned once the block proves to have been up
+	Missed   uint8  // full rounds in a row that had nothing of it, up to mostMissed
 	Reliable bool   // has a baseline
 	Mean     int64  // millionths: availability
 	Expected int64  // the same at this hour of the day
@@ -56,6 +57,16 @@ type service struct {
 func (s *service) protocol() probe.Protocol {
 	p, _ := probe.ProtocolOf(s.Code) // the code came from a protocol
 	return p
+}
+
+// mostMissed is how many full rounds in a row may have nothing of a service before what it said last is of the past.
+const mostMissed = 2
+
+// miss notes that a full round had nothing of the service.
+func (s *service) miss() {
+	if s.Missed = min(s.Missed+1, mostMissed); s.Missed == mostMissed {
+		s.Answers = false
+	}
 }
 
 // trial is what a full round said of a service, and after what.

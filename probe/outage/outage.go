@@ -125,7 +125,7 @@ func orEmpty[T any](list *[]T) {
 // Revision is a later finding on an outage.
 type Revision struct {
 	At        probe.Instant   `json:"at"`        // when it was found
-	Finding   Condition       `json:"finding"`   // late-reply, moved or shifted
+	Finding   Condition       `json:"finding"`   // late-reply, moved, shifted or dropped
 	Kind      State           `json:"kind"`      // what the outage is held to have been: partial, or up for none
 	Addresses []netip.Addr    `json:"addresses"` // that answered after all, or that were lit
 	Rounds    []probe.Instant `json:"rounds"`    // that show it
@@ -157,6 +157,7 @@ const (
 	Middlebox      Condition = "middlebox"       // replies faster than the path allows
 	Moved          Condition = "moved"           // addresses fell silent, and about as many were lit within a day
 	Shifted        Condition = "shifted"         // a partial outage that lasted so long that it is how the block is now
+	Dropped        Condition = "dropped"         // of a revision: those gone were taken out of the space, and nobody saw it end
 	LateReply      Condition = "late-reply"      // of a revision: life in a time that was called total
 )
 

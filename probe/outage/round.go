@@ -65,11 +65,15 @@ func (d *Detector) protocol(code uint32) *protocol {
 
 // end judges that all of a line has been seen, but for late replies.
 func (d *Detector) end(r *probe.Round, seen probe.Instant) {
-	d.Covered = max(d.Covered, r.End)
+	covered := d.Covered
+	if r.Kind == probe.Full || mostlySent(r) {
+		d.Covered = max(d.Covered, r.End)
+	}
 	d.Slack = r.Slack // not before: while the line is under way it still grows
 	if r.Kind == probe.Full {
-		d.missRound(r, seen)
+		d.missRound(r, covered, seen)
 		d.TooFast = 0
+		d.passOver(r)
 		d.learnRound(r)
 	}
 	for i := range d.Parts {
@@ -80,8 +84,58 @@ func (d *Detector) end(r *probe.Round, seen probe.Instant) {
 	}
 }
 
+// mostlySent reports whether of at least half of a line's probes it is known what became of them.
+func mostlySent(r *probe.Round) bool {
+	targets, unsent := 0, 0
+	for i := range r.Passes {
+		targets += r.Passes[i].Targets.Len()
+		unsent += len(r.Passes[i].Unsent)
+	}
+	return 2*unsent <= targets
+}
+
+// passOver takes the protocols for inactive by which we failed to probe most of what answers by them, where we did not by
+// others: nothing is expected of them, and nothing that they said before still holds.
+func (d *Detector) passOver(r *probe.Round) {
+	var failed []uint32
+	due := 0
+	for i := range r.Passes {
+		n, unsent := d.baselineIn(&r.Passes[i])
+		if n > 0 {
+			due++
+		}
+		if 2*unsent > n {
+			failed = append(failed, r.Passes[i].Protocol.Code())
+		}
+	}
+	if len(failed) == due {
+		return
+	}
+	for _, code := range failed {
+		d.protocol(code).Active = false
+	}
+}
+
+// baselineIn counts the services with a baseline that a pass was to probe, and those of them that we failed to.
+func (d *Detector) baselineIn(p *probe.Pass) (due, unsent int) {
+	for i := range d.Services {
+		s := &d.Services[i]
+		if s.Code != p.Protocol.Code() || !s.hasBaseline() {
+			continue
+		}
+		if target, ok := p.Targets.Index(d.Hosts[s.Host].Addr); ok {
+			due++
+			if _, failed := slices.BinarySearch(p.Unsent, int32(target)); failed {
+				unsent++
+			}
+		}
+	}
+	return due, unsent
+}
+
 // learnRound learns from a full round, and from the one before where its block proved to be up.
 func (d *Detector) learnRound(r *probe.Round) {
+	d.outdate()
 	for i := range d.Services {
 		s := &d.Services[i]
 		b := d.teacher(&d.Hosts[s.Host])
@@ -103,6 +157,25 @@ func (d *Detector) learnRound(r *probe.Round) {
 	d.refresh(r.End)
 	for i := range d.Parts {
 		d.graduate(&d.Parts[i], r)
+	}
+}
+
+// outdate forgets what services said that full rounds have had nothing of: they are not probed any more, or we fail to. A
+// round that has nothing of anybody was blind, and says nothing of them.
+func (d *Detector) outdate() {
+	if !slices.ContainsFunc(d.Services, func(s service) bool { return s.Fresh != noTrial }) {
+		return
+	}
+	for i := range d.Services {
+		s := &d.Services[i]
+		if s.Fresh != noTrial {
+			s.Missed = 0
+			continue
+		}
+		if s.miss(); !s.Answers {
+			h := &d.Hosts[s.Host]
+			h.Answers = d.answersBy(h, nil)
+		}
 	}
 }
 

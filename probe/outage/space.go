@@ -9,7 +9,7 @@ import (
 )
 
 // respace makes s the space that is judged. Services in both the old and the new space keep their history, and so do
-// blocks.
+// blocks. An outage of those alone that are not in the new one ends with our looking.
 func (d *Detector) respace(s probe.Space, at probe.Instant) {
 	d.space, d.Prefixes = s, s.Prefixes()
 	if len(d.Parts) == 0 {
@@ -17,15 +17,20 @@ func (d *Detector) respace(s probe.Space, at probe.Instant) {
 	}
 	d.Parts[0].Targets = s.Len()
 	groups := s.Groups(d.BlockBits)
-	if len(groups) > 1 {
-		for _, g := range groups {
-			i, ok := d.areas[g.Prefix]
-			if !ok || int(i) >= len(d.Parts) {
-				i = d.addBlock(g.Prefix.String(), g.Prefix, at)
-			}
-			d.Parts[i].Targets = g.To - g.From
-		}
+	for i := range d.Parts[1:] {
+		d.Parts[1+i].Targets = 0
 	}
+	for _, g := range groups {
+		i, ok := d.areas[g.Prefix]
+		if !ok || int(i) >= len(d.Parts) {
+			if len(groups) == 1 {
+				break // the space is the only block
+			}
+			i = d.addBlock(g.Prefix.String(), g.Prefix, at)
+		}
+		d.Parts[i].Targets = g.To - g.From
+	}
+	d.partWith(at)
 }
 
 // addBlock makes a block and its area of the same index, moving other areas up.

@@ -100,14 +100,21 @@ func (d *Detector) unseenNow(b *block) *Unseen {
 	return nil
 }
 
-// missRound records what a full round that ended did not see, though it was there to look.
-func (d *Detector) missRound(r *probe.Round, seen probe.Instant) {
+// missRound records what a full round that ended did not see, though it was there to look. Where nothing was seen since the
+// last that did not either, up to covered, that is one time.
+func (d *Detector) missRound(r *probe.Round, covered, seen probe.Instant) {
 	if d.TooFast == 0 && !slices.ContainsFunc(r.Passes, func(p probe.Pass) bool { return len(p.Unsent) > 0 }) {
 		return
 	}
 	due, unsent := d.dueAndUnsent(r)
 	lost := func(b int, reason string) {
-		d.miss(Unseen{From: r.Start, To: r.End, Reason: reason, Block: int32(b)}, seen)
+		from := r.Start
+		for _, u := range d.Unseen {
+			if u.Reason == reason && u.Block == int32(b) && u.To >= covered {
+				from = min(from, u.To)
+			}
+		}
+		d.miss(Unseen{From: from, To: r.End, Reason: reason, Block: int32(b)}, seen)
 	}
 	for b := range d.Parts {
 		if due[b] > 0 && 2*unsent[b] > due[b] {

@@ -52,7 +52,7 @@ func (c *Config) engineOn(clock *probe.Clock, s *store.Store, log *slog.Logger, 
 	}
 	gateway, _ := probe.DefaultGateway() // without one there is nothing to diagnose
 	vantage, err := probe.OpenVantage(probe.VantageConfig{
-		References: c.Vantage.References, Gateway: gateway, Clock: clock, Timeout: c.Probe.Timeout, Ping: in.ping, Log: log,
+		References: c.Vantage.References, Targets: c.Targets, Gateway: gateway, Clock: clock, Timeout: c.Probe.Timeout, Ping: in.ping, Log: log,
 	})
 	if err != nil {
 		return nil, nil, errors.Join(err, sweeper.Close())

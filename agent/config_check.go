@@ -249,24 +249,10 @@ func (k *checker) references() {
 			k.bad("vantage.references", a.String(), "is no address of a host")
 		}
 	}
-	if networks(v) < probe.MinReferences && !v.AcknowledgeNoVantage {
-		k.c.warn("vantage.references: fewer than three in different networks: no total outage will be declared, for a fault of our own " +
+	if err := probe.Vouch(v.References, k.c.Targets); err != nil && !v.AcknowledgeNoVantage {
+		k.c.warn("vantage.references: " + err.Error() + ": no total outage will be declared, for a fault of our own " +
 			"could not be told from one (vantage.acknowledge_no_vantage = true accepts the risk)")
 	}
-}
-
-// networks counts the references' /24s, and /48s of IPv6.
-func networks(v *VantageConfig) int {
-	seen := map[string]bool{}
-	for _, a := range v.References {
-		length := 24
-		if a.Is6() {
-			length = probe.IPv6GroupBits
-		}
-		p, _ := a.Prefix(length) // the length fits the family
-		seen[p.String()] = true
-	}
-	return len(seen)
 }
 
 func (c *Config) warn(text string) { c.Warnings = append(c.Warnings, text) }

@@ -190,11 +190,12 @@ func (d *doctor) references(ctx context.Context) {
 	if len(silent) > 0 {
 		detail += "; silent: " + strings.Join(silent, ", ")
 	}
+	cannotVouch := probe.Vouch(v.References, d.cfg.Targets)
 	switch {
 	case answering*2 < len(v.References):
 		d.say("references", verdictFail, detail, "look at this machine's connectivity, or choose hosts that answer ping: with fewer than half answering all is unknown")
-	case networks(v) < probe.MinReferences && !v.AcknowledgeNoVantage:
-		d.say("references", verdictWarn, detail+": fewer than three networks, so no total outage will be declared", "add references in other networks")
+	case cannotVouch != nil && !v.AcknowledgeNoVantage:
+		d.say("references", verdictWarn, detail+": "+cannotVouch.Error()+", so no total outage will be declared", "add references")
 	case len(silent) > 0:
 		d.say("references", verdictWarn, detail, "replace the silent ones")
 	default:

@@ -164,12 +164,20 @@ func (e *engine) resume(ctx context.Context) error {
 
 // await lets the clock pass what has been judged: no round may begin before it.
 func (e *engine) await(ctx context.Context, cursor probe.Instant) error {
-	const patience = 10 * time.Minute
-	if ahead := cursor.Time().Sub(e.Clock.Now()); ahead > patience {
-		return fmt.Errorf("the store was written until %v, %v ahead of this machine's clock: set the clock, or move the store aside", cursor, ahead.Round(time.Second))
+	if err := e.behind(cursor); err != nil {
+		return err
 	}
 	if err := e.Clock.SleepUntil(ctx, cursor.Time().Add(time.Millisecond)); err != nil && !errors.Is(err, context.Canceled) {
 		return err
+	}
+	return nil
+}
+
+// behind is an error where the clock is so far behind what has been measured that waiting for it would be measuring nothing.
+func (e *engine) behind(cursor probe.Instant) error {
+	const patience = 10 * time.Minute
+	if ahead := cursor.Time().Sub(e.Clock.Now()); ahead > patience {
+		return fmt.Errorf("the store was written until %v, %v ahead of this machine's clock: set the clock, or move the store aside", cursor, ahead.Round(time.Second))
 	}
 	return nil
 }
@@ -183,7 +191,11 @@ func (e *engine) look(ctx context.Context) error {
 		e.endRounds()
 	}
 	e.vouched = e.settled()
-	if now >= e.detector.Cursor() { // else the clock was set back: wait for it
+	if cursor := e.detector.Cursor(); now < cursor { // the clock was set back: wait for it
+		if err := e.behind(cursor); err != nil {
+			return err
+		}
+	} else {
 		if err := e.start(ctx, e.schedule.Due(now)); err != nil {
 			return err
 		}

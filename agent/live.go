@@ -57,7 +57,7 @@ func sizeOf(path string) func() int64 {
 func (l *liveAgent) options(reload func(context.Context) error, log *slog.Logger) web.Options {
 	c, e := l.config.Load(), l.engine.Load()
 	return web.Options{
-		Live: l.agent, Ready: l.ready, Reload: reload, Feed: l.feed, Metrics: l.metrics, About: c.about(), Now: e.Clock.Now,
+		Live: l.agent, Ready: l.ready, Alive: l.alive, Reload: reload, Feed: l.feed, Metrics: l.metrics, About: c.about(), Now: e.Clock.Now,
 		Authenticated: c.authenticated, Log: log,
 	}
 }
@@ -117,8 +117,22 @@ func (l *liveAgent) ready() error {
 	if v == nil {
 		return errors.New("the first round has not begun")
 	}
-	if late := time.Duration(v.Now-v.Judged) * time.Millisecond; late > 2*l.engine.Load().Round {
+	e := l.engine.Load()
+	late := e.Clock.Now().Sub(v.Judged.Time()) // a stuck engine says nothing of the time itself
+	if late > 2*e.Round {
 		return fmt.Errorf("nothing has been judged since %v", v.Judged)
+	}
+	if late < -2*e.Round {
+		return fmt.Errorf("the clock was set back: all has been judged until %v, and nothing is probed until then", v.Judged)
+	}
+	return nil
+}
+
+// alive is nil while the engine looks at what it measures.
+func (l *liveAgent) alive() error {
+	e := l.engine.Load()
+	if v := l.view.Load(); v != nil && e.Clock.Now().Sub(v.Now.Time()) > watchdogPatience(e.Round) {
+		return fmt.Errorf("the engine has stood still since %v", v.Now)
 	}
 	return nil
 }

@@ -50,7 +50,7 @@ type references struct {
 }
 
 func watchReferences(ctx context.Context, cfg *Config) (*references, error) {
-	v, err := probe.OpenVantage(probe.VantageConfig{References: cfg.Vantage.References, Timeout: cfg.Probe.Timeout})
+	v, err := probe.OpenVantage(probe.VantageConfig{References: cfg.Vantage.References, Targets: cfg.Targets, Timeout: cfg.Probe.Timeout})
 	if err != nil {
 		return nil, err
 	}

@@ -11,10 +11,12 @@ import (
 // tellSystemd tells the service manager something, where there is one (sd_notify(3)). Nothing depends on its hearing it.
 func tellSystemd(state string) { _, _ = daemon.SdNotify(false, state) }
 
-// watchdogPeriod lets the service manager restart an agent that completes no round for three of them and ten minutes: what
-// a vantage in doubt holds up is no reason.
+// watchdogPatience is how long an agent may stand still: what a vantage in doubt holds up is no reason.
+func watchdogPatience(round time.Duration) time.Duration { return 3*round + 10*time.Minute }
+
+// watchdogPeriod lets the service manager restart an agent that completes no round for so long.
 func watchdogPeriod(round time.Duration) string {
-	return fmt.Sprintf("WATCHDOG_USEC=%d", (3*round + 10*time.Minute).Microseconds())
+	return fmt.Sprintf("WATCHDOG_USEC=%d", watchdogPatience(round).Microseconds())
 }
 
 // roundDone feeds the watchdog: nothing else does.

@@ -45,9 +45,9 @@ func (o Order) ready() (Order, error) {
 // families reports whether targets of a kind of protocol are IPv4 and IPv6.
 func (o *Order) families(kind protocolKind) (v4, v6 bool) {
 	for _, aim := range o.Aims {
-		if n := aim.Targets.Len(); aim.Protocol.kind == kind && n > 0 {
-			v4 = v4 || aim.Targets.Addr(0).Is4()
-			v6 = v6 || !aim.Targets.Addr(n-1).Is4()
+		if aim.Protocol.kind == kind {
+			is4, is6 := aim.Targets.families()
+			v4, v6 = v4 || is4, v6 || is6
 		}
 	}
 	return v4, v6

@@ -15,7 +15,8 @@ import (
 // VantageConfig says by which references our own connectivity is judged. The zero value is useful: without references
 // nothing is pinged and nothing vouched for.
 type VantageConfig struct {
-	References []netip.Addr // in different networks; fewer than [MinReferences] vouch for nothing
+	References []netip.Addr // see [Vouch]
+	Targets    Space        // what they are to vouch for
 	Gateway    netip.Addr   // a diagnosis only, for in a container it always answers; zero: not pinged
 
 	Clock    *Clock        // nil: the real one
@@ -71,9 +72,10 @@ func (c *VantageConfig) patience() int64 { return max(vantagePatience, 2*c.Inter
 // Vantage judges our own connectivity by pinging references beside the rounds. Its methods may be called from any
 // goroutine.
 type Vantage struct {
-	cfg    VantageConfig
-	cancel context.CancelFunc
-	run    sync.WaitGroup
+	cfg      VantageConfig
+	verified bool
+	cancel   context.CancelFunc
+	run      sync.WaitGroup
 
 	mu      sync.Mutex // guards what follows
 	judge   *vantageJudge
@@ -91,7 +93,8 @@ func OpenVantage(cfg VantageConfig) (*Vantage, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	v := &Vantage{cfg: cfg, cancel: cancel}
 	now := cfg.Clock.Now()
-	v.judge = newVantageJudge(len(cfg.References), cfg.patience(), InstantOf(now))
+	v.judge = newVantageJudge(len(cfg.References), cfg.byFamily(), cfg.patience(), InstantOf(now))
+	v.verified = Vouch(cfg.References, cfg.Targets) == nil
 	targets := v.targets()
 	v.pending = make([]int, len(targets))
 	if len(targets) > 0 {
@@ -206,8 +209,8 @@ func (v *Vantage) tell(reference netip.Addr, err error) {
 	v.cfg.Log.Log(context.Background(), level, "reference did not answer", "reference", reference, "error", err)
 }
 
-// Verified reports whether there are references enough to vouch for the vantage.
-func (v *Vantage) Verified() bool { return len(v.cfg.References) >= MinReferences }
+// Verified reports whether there are references enough to vouch for the vantage: see [Vouch].
+func (v *Vantage) Verified() bool { return v.verified }
 
 // Bad is when within [from, to) our own connectivity is known to have been bad, ascending; in a simulation, on the clock.
 // Up to [Vantage.Settled] nothing will be added to it. An unverified vantage is never known to be bad.
@@ -234,8 +237,8 @@ func (v *Vantage) Settled() Instant {
 
 // VantageHealth is the state of our own connectivity.
 type VantageHealth struct {
-	OK                    bool // half of the references answer, and there are enough of them
-	Sick                  bool // fewer than half answer, for long enough
+	OK                    bool // half of the references answer, of each family, and there are enough of them
+	Sick                  bool // fewer do, for long enough
 	Answering, References int
 	Since                 Instant // of the state
 	GatewayOK             *bool   // nil: not pinged, or not yet

@@ -1,21 +1,22 @@
 package probe
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
 // Range is a range of time; To is not part of it.
 type Range struct{ From, To Instant }
 
-// MinReferences is the number of references that it takes to judge the vantage.
-const MinReferences = 3
-
 // vantageJudge tells from pings to the references when our own connectivity was bad. It is pure: pings are begun in order
 // of their send times, end in any order, and are judged in order of their send times.
 //
-// The vantage is good while at least half of the references answered their latest ping, and sick when it was not for the
-// patience. A bad range begins at the last moment by which half of the references had answered later pings, and ends when
-// half do again, so that it contains the fault whichever references were asked when.
+// The vantage is good while at least half of the references answered their latest ping, of all and of each group, and sick
+// when it was not for the patience. A bad range begins at the last moment by which half of the references had answered later
+// pings, and ends when half do again, so that it contains the fault whichever references were asked when.
 type vantageJudge struct {
-	patience int64 // milliseconds on the clock
+	patience int64   // milliseconds on the clock
+	groups   [][]int // of references; the first is all
 
 	answering []bool     // by reference: the latest judged ping
 	lastOK    []Instant  // by reference: send time of the latest answered ping
@@ -48,10 +49,15 @@ type refPing struct {
 // keptRanges is how many bad ranges are remembered.
 const keptRanges = 1000
 
-// newVantageJudge knows nothing yet, and so suspects: a process that starts without a network is sick from then on.
-func newVantageJudge(references int, patience int64, now Instant) *vantageJudge {
+// newVantageJudge knows nothing yet, and so suspects: a process that starts without a network is sick from then on. Groups
+// are of references, beside all of them.
+func newVantageJudge(references int, groups [][]int, patience int64, now Instant) *vantageJudge {
+	all := make([]int, references)
+	for i := range all {
+		all[i] = i
+	}
 	return &vantageJudge{
-		patience:  patience,
+		patience: patience, groups: append([][]int{all}, groups...),
 		answering: make([]bool, references), lastOK: make([]Instant, references),
 		since: now, settled: now, latest: now, open: now,
 	}
@@ -94,7 +100,7 @@ func (j *vantageJudge) judge(p *refPing) {
 	if p.answered != 0 {
 		j.lastOK[p.ref] = p.sent
 	}
-	if 2*j.count() >= len(j.answering) {
+	if j.halfAnswer() {
 		j.good(p)
 		return
 	}
@@ -108,6 +114,22 @@ func (j *vantageJudge) judge(p *refPing) {
 	if j.state == vantageSick {
 		j.settled = max(j.settled, p.sent)
 	}
+}
+
+// halfAnswer reports whether half of the references do, of all and of each group.
+func (j *vantageJudge) halfAnswer() bool {
+	for _, group := range j.groups {
+		n := 0
+		for _, i := range group {
+			if j.answering[i] {
+				n++
+			}
+		}
+		if 2*n < len(group) {
+			return false
+		}
+	}
+	return true
 }
 
 func (j *vantageJudge) enter(s vantageState, at Instant) { j.state, j.since = s, at }
@@ -126,12 +148,20 @@ func (j *vantageJudge) good(p *refPing) {
 	j.settled = max(j.settled, j.halfAnswered())
 }
 
-// halfAnswered is the latest moment after which, or at which, half of the references were sent a ping that they answered.
+// halfAnswered is the latest moment after which, or at which, half of the references, of all and of each group, were sent a
+// ping that they answered.
 func (j *vantageJudge) halfAnswered() Instant {
-	times := slices.Clone(j.lastOK)
-	slices.Sort(times)
-	half := (len(times) + 1) / 2
-	return times[len(times)-half]
+	first := Instant(math.MaxInt64)
+	for _, group := range j.groups {
+		times := make([]Instant, len(group))
+		for k, i := range group {
+			times[k] = j.lastOK[i]
+		}
+		slices.Sort(times)
+		half := (len(times) + 1) / 2
+		first = min(first, times[len(times)-half])
+	}
+	return first
 }
 
 // setBack begins anew at a moment before the last judged one: the wall clock was set back, and of what comes again

@@ -34,13 +34,13 @@ func openVantageTest(t *testing.T, references int, faults ...fault) *vantageTest
 	v := &vantageTest{t: t, opened: time.Now(), said: map[Instant]bool{}}
 	refs := make([]netip.Addr, references)
 	for i := range refs {
-		refs[i] = netip.AddrFrom4([4]byte{198, 18, 0, byte(i)})
+		refs[i] = netip.AddrFrom4([4]byte{198, 18, byte(i), 1})
 	}
 	var err error
 	v.Vantage, err = OpenVantage(VantageConfig{References: refs, Ping: func(ctx context.Context, a netip.Addr) (time.Duration, error) {
 		now := time.Since(v.opened)
 		for _, f := range faults {
-			if now >= f.from && now < f.to && (f.refs == nil || contains(f.refs, int(a.As4()[3]))) {
+			if now >= f.from && now < f.to && (f.refs == nil || contains(f.refs, int(a.As4()[2]))) {
 				<-ctx.Done()
 				return 0, errors.New("no answer")
 			}
@@ -177,11 +177,63 @@ func TestVantageWithTooFewReferences(t *testing.T) {
 	})
 }
 
+func addrs(list ...string) (out []netip.Addr) {
+	for _, a := range list {
+		out = append(out, netip.MustParseAddr(a))
+	}
+	return out
+}
+
+// TestVantageByFamily: what answers by IPv4 says nothing of the way that IPv6 takes.
+func TestVantageByFamily(t *testing.T) {
+	for _, targets := range []string{"198.19.0.0/28", "fd00::/124"} {
+		synctest.Test(t, func(t *testing.T) {
+			v, err := OpenVantage(VantageConfig{
+				References: addrs("198.18.0.1", "198.18.1.1", "fd00:1::1"), Targets: testSpace(t, targets),
+				Ping: func(_ context.Context, a netip.Addr) (time.Duration, error) {
+					if a.Is6() {
+						return 0, errors.New("network is unreachable")
+					}
+					return time.Millisecond, nil
+				},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer v.Close()
+			time.Sleep(time.Minute)
+			if h := v.Health(); h.Sick != (targets == "fd00::/124") || h.OK == h.Sick {
+				t.Errorf("of %s: %+v", targets, h)
+			}
+		})
+	}
+}
+
+func TestVouch(t *testing.T) {
+	for _, c := range []struct {
+		references, targets string
+		want                error
+	}{
+		{"198.18.0.1 198.18.1.1 198.18.2.1", "198.19.0.0/28", nil},
+		{"198.18.0.1 198.18.1.1 fd00:1::1", "198.19.0.0/28", nil},
+		{"198.18.0.1 198.18.1.1 fd00:1::1", "198.19.0.0/28 fd00::/124", nil},
+		{"198.18.0.1 198.18.0.2 198.18.0.3", "198.19.0.0/28", errFewReferences},
+		{"198.18.0.1 198.18.1.1", "198.19.0.0/28", errFewReferences},
+		{"198.18.0.1 198.18.1.1 198.18.2.1", "fd00::/124", errNoReference6},
+		{"198.18.0.1 198.18.1.1 198.18.2.1", "198.19.0.0/28 fd00::/124", errNoReference6},
+		{"fd00:1::1 fd00:2::1 fd00:3::1", "198.19.0.0/28", errNoReference4},
+	} {
+		if err := Vouch(addrs(strings.Fields(c.references)...), testSpace(t, strings.Fields(c.targets)...)); err != c.want {
+			t.Errorf("%s for %s: %v, want %v", c.references, c.targets, err, c.want)
+		}
+	}
+}
+
 func TestVantageGateway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gateway := netip.MustParseAddr("198.18.3.1")
 		v, err := OpenVantage(VantageConfig{
-			References: []netip.Addr{netip.MustParseAddr("198.18.0.1"), netip.MustParseAddr("198.18.0.2"), netip.MustParseAddr("198.18.0.3")},
+			References: addrs("198.18.0.1", "198.18.1.1", "198.18.2.1"),
 			Gateway:    gateway,
 			Ping: func(ctx context.Context, a netip.Addr) (time.Duration, error) {
 				if a == gateway {
@@ -207,7 +259,7 @@ func TestVantageBoundsPings(t *testing.T) {
 		under := make(chan struct{}, 100)
 		stop := make(chan struct{})
 		v, err := OpenVantage(VantageConfig{
-			References: []netip.Addr{netip.MustParseAddr("198.18.0.1"), netip.MustParseAddr("198.18.0.2"), netip.MustParseAddr("198.18.0.3")},
+			References: addrs("198.18.0.1", "198.18.1.1", "198.18.2.1"),
 			Interval:   time.Second, Timeout: time.Second,
 			Ping: func(context.Context, netip.Addr) (time.Duration, error) {
 				under <- struct{}{}
@@ -253,7 +305,7 @@ func TestVantageConfigRefused(t *testing.T) {
 }
 
 func TestVantageJudgeClockSetBack(t *testing.T) {
-	j := newVantageJudge(3, 20_000, 1_000_000)
+	j := newVantageJudge(3, nil, 20_000, 1_000_000)
 	ping := func(at Instant, ok bool) {
 		for ref := range 3 {
 			p, answered := j.begin(ref, at), Instant(0)
@@ -278,7 +330,7 @@ func TestVantageJudgeClockSetBack(t *testing.T) {
 
 // Pings end in any order, and are judged in order of sending.
 func TestVantageJudgeOrder(t *testing.T) {
-	j := newVantageJudge(3, 20_000, 0)
+	j := newVantageJudge(3, nil, 20_000, 0)
 	var pings []*refPing
 	for i := range 12 {
 		pings = append(pings, j.begin(i%3, Instant(i*1000)))

@@ -11,9 +11,9 @@
 // The page is HTML that says everything in words, tables and SVG; assets/page.js adds what moves. It keeps what it shows in
 // the URL, and loads nothing from elsewhere.
 //
-// Beside them /metrics is for Prometheus, /-/healthy (also /healthz) says that the process answers, /-/ready (/readyz) that
-// it measures, and POST /-/reload reads the configuration anew: the one thing that changes something, for this machine and
-// for whoever is authenticated.
+// Beside them /metrics is for Prometheus, /-/healthy (also /healthz) says that the process answers and its engine does not
+// stand still, /-/ready (/readyz) that it measures, and POST /-/reload reads the configuration anew: the one thing that
+// changes something, for this machine and for whoever is authenticated.
 //
 // Two limits. What one protocol answered is not part of the stored summaries: it is counted from the rounds when first asked
 // for, about a second for a year, and kept while the process lives. And CODF has no place for an end that is uncertain.

@@ -35,6 +35,7 @@ type source interface {
 type Options struct {
 	Live    func() *Agent               // the running agent, for status; nil: none runs
 	Ready   func() error                // why the agent does not measure yet; nil: it is ready
+	Alive   func() error                // why it does not live any more, for all that it answers; nil: it lives
 	Reload  func(context.Context) error // reads the configuration anew; nil: cannot be asked for
 	Metrics *Metrics                    // nil: there is no /metrics
 	Feed    *Feed                       // what the stream tells; nil: there is no stream
@@ -117,7 +118,7 @@ func (h *handler) routes() map[string]func(*answer) error {
 // operate adds what operators and their tools ask for.
 func (h *handler) operate() {
 	for _, path := range []string{"/-/healthy", "/healthz"} {
-		h.mux.HandleFunc(path, healthy)
+		h.mux.HandleFunc(path, h.healthy)
 	}
 	for _, path := range []string{"/-/ready", "/readyz"} {
 		h.mux.HandleFunc(path, h.ready)
@@ -191,11 +192,14 @@ func lasting(path string) bool {
 	return path == Prefix+"export" || path == Prefix+"stream" || strings.HasSuffix(path, "/evidence.zip")
 }
 
-func healthy(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") }
+func (h *handler) healthy(w http.ResponseWriter, _ *http.Request) { health(w, h.opt.Alive) }
 
-func (h *handler) ready(w http.ResponseWriter, _ *http.Request) {
-	if h.opt.Ready != nil {
-		if err := h.opt.Ready(); err != nil {
+func (h *handler) ready(w http.ResponseWriter, _ *http.Request) { health(w, h.opt.Ready) }
+
+// health says why something is not so, if there is anything to be asked.
+func health(w http.ResponseWriter, ask func() error) {
+	if ask != nil {
+		if err := ask(); err != nil {
 			plain(w, http.StatusServiceUnavailable, err.Error()+"\n")
 			return
 		}

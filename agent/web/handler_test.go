@@ -288,6 +288,10 @@ func TestHealth(t *testing.T) {
 	if w := get(t, h, "/readyz"); w.Code != 200 {
 		t.Errorf("ready: %d %s", w.Code, w.Body)
 	}
+	stuck := web.Handler(openStore(t), web.Options{Alive: func() error { return errors.New("it stands still") }})
+	if w := get(t, stuck, "/-/healthy"); w.Code != 503 {
+		t.Errorf("an agent that stands still: %d %s", w.Code, w.Body)
+	}
 }
 
 func TestParseTime(t *testing.T) {

@@ -62,7 +62,8 @@ type memory struct {
 type protocol struct {
 	Code   uint32
 	N      int64 // full rounds, forgotten like a service's
-	Active bool  // in the latest full round
+	Active bool  // in the latest full rounds
+	Missed uint8 // how many of the latest were without it, up to mostMissed
 }
 
 // Unseen is a time in which we did not look, or could not trust what we saw.

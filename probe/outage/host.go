@@ -60,7 +60,7 @@ func (s *service) protocol() probe.Protocol {
 }
 
 // mostMissed is how many full rounds in a row may have nothing of a service before what it said last is of the past.
-const mostMissed = 2
+const mostMissed = 4
 
 // miss notes that a full round had nothing of the service.
 func (s *service) miss() {

@@ -97,7 +97,7 @@ func (d *Detector) mayHaveMoved(b *block, dark []netip.Prefix, gone *exodus, see
 func (d *Detector) decidedDark(b *block, seen probe.Instant) []netip.Prefix {
 	return slices.DeleteFunc(d.darkPrefixes(b, enoughOfBlock, enough), func(p netip.Prefix) bool {
 		atOnce := d.isBlock(p) || d.leftAtOnce(p) >= enough
-		return int64(seen-d.Areas[d.areas[p]].Sure) < d.longEnough() || !atOnce || d.explainsDark(b, p)
+		return int64(seen-d.Areas[d.areas[p]].Sure) < d.longEnough() || !atOnce || d.explainsDark(b, p) || d.asTheRest(b, p)
 	})
 }
 
@@ -185,4 +185,30 @@ func (d *Detector) opened(b *block, seen probe.Instant) {
 	d.measure(b)
 	d.publish(b)
 	d.move(b, Partial, b.Open.Start.At, seen, "")
+}
+
+// asTheRest reports whether a small prefix may be dark because so many hosts of its block are silent now anyway.
+func (d *Detector) asTheRest(b *block, p netip.Prefix) bool {
+	if d.isBlock(p) {
+		return false
+	}
+	expected, answering, usual := int64(0), int64(0), int64(0)
+	for i := range d.Hosts {
+		h := &d.Hosts[i]
+		switch {
+		case !b.holds(h) || !h.Usual:
+		case p.Contains(h.Addr):
+			usual++
+		default:
+			expected += h.AllDay
+			if h.Answers {
+				answering += million
+			}
+		}
+	}
+	if expected == 0 {
+		return false
+	}
+	silent := max(million-answering*1000/max(expected/1000, 1), leastSilence)
+	return usual*weight(silent) < enough
 }

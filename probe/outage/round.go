@@ -26,10 +26,18 @@ func (d *Detector) begin(r *probe.Round) {
 	}
 	d.MedianGap = medianGap(d.Starts)
 	for i := range d.Protocols {
-		d.Protocols[i].Active = false
+		d.Protocols[i].miss()
 	}
 	for i := range r.Passes {
-		d.protocol(r.Passes[i].Protocol.Code()).Active = true
+		p := d.protocol(r.Passes[i].Protocol.Code())
+		p.Active, p.Missed = true, 0
+	}
+}
+
+// miss notes that a full round is without the protocol: it may have rounds of its own.
+func (p *protocol) miss() {
+	if p.Missed = min(p.Missed+1, mostMissed); p.Missed == mostMissed {
+		p.Active = false
 	}
 }
 

@@ -265,7 +265,7 @@ func (r *record) darkened() (out []Phase) {
 func (d *Detector) regained(b *block, seen probe.Instant) bool {
 	rate := d.rate(b, nil)
 	missing := b.Alive - d.alive(b, b.Open.Start.Latest)*million
-	if rate*10 >= b.Before*9 || b.Alive > 0 && 10*missing <= b.Alive {
+	if rate*10 >= b.Before*9 || b.Alive > 0 && 10*missing <= b.Alive || d.asTheUntouched(b) {
 		return true
 	}
 	if b.Open.Cause != causeReturn || seen < b.Open.Back.Latest.Add(2*d.MedianGap) {
@@ -276,6 +276,28 @@ func (d *Detector) regained(b *block, seen probe.Instant) bool {
 	}
 	_, odds := b.Loss.worst()
 	return rate > lessThanUsual && max(odds, d.exodus(b).Odds) < certain
+}
+
+// asTheUntouched reports whether those hosts that an outage had silenced live again as the others do, nine for their ten: at an
+// hour at which many sleep, neither live as they did before. At least half of them are back.
+func (d *Detector) asTheUntouched(b *block) bool {
+	const least = 10
+	var hosts, living [2]int64 // of those untouched, and of those silenced
+	for i := range d.Hosts {
+		h := &d.Hosts[i]
+		if !b.holds(h) || !h.Usual {
+			continue
+		}
+		k := 0
+		if h.Back.At > b.Open.Start.At || h.Since != 0 && h.Lived <= b.Open.Start.Latest {
+			k = 1
+		}
+		hosts[k]++
+		if h.Answers {
+			living[k]++
+		}
+	}
+	return hosts[0] >= least && hosts[1] > 0 && 2*living[1] >= hosts[1] && 10*living[1]*hosts[0] >= 9*living[0]*hosts[1]
 }
 
 // byChance reports whether so many addresses, in millionths, may be missing because they come and go: at most two standard
@@ -331,7 +353,7 @@ func (b *block) orAsLoss(back Interval) Interval {
 func (d *Detector) relit(o *record) (end Interval, ok bool) {
 	for _, p := range o.Dark {
 		a := &d.Areas[d.areas[p]]
-		if a.Sure != 0 || !d.mostlyBack(p) {
+		if a.Sure != 0 || !d.mostlyBack(p, o.Start.Earliest.Add(-d.MedianGap)) {
 			return Interval{}, false
 		}
 		if a.Relit.At > end.At {
@@ -401,11 +423,12 @@ func bracket(hosts []*host, t probe.Instant) Interval {
 	return in
 }
 
-// mostlyBack reports whether of a prefix's usual addresses two thirds of those answer that should.
-func (d *Detector) mostlyBack(p netip.Prefix) bool {
+// mostlyBack reports whether of a prefix's usual addresses two thirds of those answer that should, but for those that had left
+// before a moment.
+func (d *Detector) mostlyBack(p netip.Prefix, since probe.Instant) bool {
 	expected, back := int64(0), int64(0)
 	for i := range d.Hosts {
-		if h := &d.Hosts[i]; h.Usual && p.Contains(h.Addr) {
+		if h := &d.Hosts[i]; h.Usual && p.Contains(h.Addr) && (h.Since == 0 || h.Since >= since) {
 			expected += h.Expected
 			if h.Answers {
 				back += million

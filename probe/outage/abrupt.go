@@ -34,7 +34,39 @@ func (d *Detector) abrupt(b *block, t probe.Instant) bool {
 		}
 		after = d.level(b)
 	}
-	return before-after >= 200_000
+	return before-after >= abruptFall && d.leftTogether(b) >= abruptFall
+}
+
+// abruptFall is how much of a block's level, in millionths, is lost in an abrupt fall.
+const abruptFall = 200_000
+
+// leftTogether is the most hosts that may have fallen silent at one moment, of those that have of late, in millionths of
+// those expected on the average of a day. Of rounds in quick succession the moment is half an hour.
+func (d *Detector) leftTogether(b *block) (most int64) {
+	const moment = 30 * 60_000 // milliseconds
+	widened := max(0, (moment-d.MedianGap)/2)
+	var left []*host
+	expected := int64(0)
+	for i := range d.Hosts {
+		h := &d.Hosts[i]
+		if !b.holds(h) || h.AllDay == 0 {
+			continue
+		}
+		expected += h.AllDay
+		if h.Since != 0 && !h.Answers {
+			left = append(left, h)
+		}
+	}
+	for _, then := range left {
+		together := int64(0)
+		for _, h := range left {
+			if h.Lived.Add(-widened) < then.Since && then.Since <= h.Since.Add(widened) {
+				together += million
+			}
+		}
+		most = max(most, together)
+	}
+	return most * 1000 / max(expected/1000, 1)
 }
 
 // level is the addresses that answer, in millionths of those that are expected on the average of a day: a measure that does

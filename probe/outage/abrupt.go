@@ -1,7 +1,9 @@
 package outage
 
 import (
+	"cmp"
 	"net/netip"
+	"slices"
 
 	"brownout/probe"
 )
@@ -12,7 +14,7 @@ import (
 // abrupt reports whether a block's level fell by a fifth within a few rounds around a moment. The level of
 // this moment counts where no full round has ended since; but not where it had been falling for hours, for then a
 // moment's loss would make the fall look abrupt.
-func (d *Detector) abrupt(b *block, t probe.Instant) bool {
+func (d *Detector) abrupt(b *block, t, now probe.Instant) bool {
 	var before, after, highest, rounds int64
 	for _, r := range b.Rates {
 		switch {
@@ -34,17 +36,21 @@ func (d *Detector) abrupt(b *block, t probe.Instant) bool {
 		}
 		after = d.level(b)
 	}
-	return before-after >= abruptFall && d.leftTogether(b) >= abruptFall
+	return before-after >= abruptFall && d.leftTogether(b, now) >= abruptFall
 }
 
-// abruptFall is how much of a block's level, in millionths, is lost in an abrupt fall.
-const abruptFall = 200_000
+const (
+	abruptFall = 200_000      // millionths of a block's level that are lost in an abrupt fall
+	plainFall  = 350_000      // the same, where nobody waits to see whether more leave
+	atOnce     = 30 * 60_000  // milliseconds: who left so shortly after each other may have left together
+	evening    = 3 * 3600_000 // milliseconds around that in which others show how many leave anyway, or three rounds
+	mostTried  = 64           // moments
+)
 
-// leftTogether is the most hosts that may have fallen silent at one moment, of those that have of late, in millionths of
-// those expected on the average of a day. Of rounds in quick succession the moment is half an hour.
-func (d *Detector) leftTogether(b *block) (most int64) {
-	const moment = 30 * 60_000 // milliseconds
-	widened := max(0, (moment-d.MedianGap)/2)
+// leftTogether is the most hosts that left at one moment, of those that have of late, in millionths of those expected on the
+// average of a day: beyond twice as many as leave anyway in the hours around it. Of fewer than plainFall it is known after a
+// round, for they may be the first of many.
+func (d *Detector) leftTogether(b *block, now probe.Instant) (most int64) {
 	var left []*host
 	expected := int64(0)
 	for i := range d.Hosts {
@@ -57,16 +63,32 @@ func (d *Detector) leftTogether(b *block) (most int64) {
 			left = append(left, h)
 		}
 	}
-	for _, then := range left {
-		together := int64(0)
-		for _, h := range left {
-			if h.Lived.Add(-widened) < then.Since && then.Since <= h.Since.Add(widened) {
-				together += million
-			}
+	slices.SortStableFunc(left, func(a, b *host) int { return cmp.Compare(a.Since, b.Since) })
+	for k := 0; k < len(left); k += 1 + len(left)/mostTried {
+		fall := d.leftAt(left, left[k].Since, now) * 1000 / max(expected/1000, 1)
+		if fall >= plainFall || now >= left[k].Since.Add(d.MedianGap) {
+			most = max(most, fall)
 		}
-		most = max(most, together)
 	}
-	return most * 1000 / max(expected/1000, 1)
+	return most
+}
+
+// leftAt is how many hosts, in millionths, may have left at a moment, beyond twice as many as leave anyway.
+func (d *Detector) leftAt(left []*host, t, now probe.Instant) int64 {
+	widened := max(0, (atOnce-d.MedianGap)/2)
+	around := max(evening, 3*d.MedianGap)
+	then, others := int64(0), int64(0)
+	for _, h := range left {
+		switch {
+		case h.Lived.Add(-widened) < t && t <= h.Since.Add(widened):
+			then++
+		case h.Since >= t.Add(-around) && h.Since <= t.Add(around):
+			others++
+		}
+	}
+	moment := max(atOnce, d.MedianGap)
+	anyway := others * million * moment / (around + min(around, int64(now-t)) - moment)
+	return then*million - 2*anyway
 }
 
 // level is the addresses that answer, in millionths of those that are expected on the average of a day: a measure that does

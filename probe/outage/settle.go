@@ -279,25 +279,37 @@ func (d *Detector) regained(b *block, seen probe.Instant) bool {
 }
 
 // asTheUntouched reports whether those hosts that an outage had silenced live again as the others do, nine for their ten: at an
-// hour at which many sleep, neither live as they did before. At least half of them are back.
+// hour at which many sleep, neither live as they did before. At least half of them are back. Those that had left before it
+// are neither.
 func (d *Detector) asTheUntouched(b *block) bool {
 	const least = 10
-	var hosts, living [2]int64 // of those untouched, and of those silenced
+	o := b.Open
+	var hosts int
+	var expected, living [2]int64 // millionths, of those untouched and of those silenced
 	for i := range d.Hosts {
 		h := &d.Hosts[i]
 		if !b.holds(h) || !h.Usual {
 			continue
 		}
 		k := 0
-		if h.Back.At > b.Open.Start.At || h.Since != 0 && h.Lived <= b.Open.Start.Latest {
+		switch {
+		case h.Back.At > o.Start.At || h.Since != 0 && h.Lived <= o.Start.Latest && h.Since >= o.Start.Earliest.Add(-d.MedianGap):
 			k = 1
+		case h.Since != 0 && h.Lived <= o.Start.Latest:
+			continue
+		default:
+			hosts++
 		}
-		hosts[k]++
+		expected[k] += h.Expected
 		if h.Answers {
-			living[k]++
+			living[k] += million
 		}
 	}
-	return hosts[0] >= least && hosts[1] > 0 && 2*living[1] >= hosts[1] && 10*living[1]*hosts[0] >= 9*living[0]*hosts[1]
+	share := int64(million)
+	if hosts >= least {
+		share = min(living[0]*1000/max(expected[0]/1000, 1), million)
+	}
+	return expected[1] > 0 && 2*living[1] >= expected[1] && 10*living[1] >= 9*(expected[1]/1000)*(share/1000)
 }
 
 // byChance reports whether so many addresses, in millionths, may be missing because they come and go: at most two standard

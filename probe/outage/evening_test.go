@@ -1,0 +1,161 @@
+package outage_test
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"brownout/probe"
+	"brownout/probe/outage"
+)
+
+// evenings is a space of so many hosts, of which a share is switched off every evening, one after the other from one hour of
+// the day to another, which may be past midnight, and on again from six to nine in the morning.
+func evenings(t *testing.T, hosts int, share float64, from, to time.Duration) *world {
+	w := newWorld(t, 1, probe.ICMP)
+	turn := map[netip.Addr]float64{} // of those that are switched off, from 0 to 1
+	for i := range hosts {
+		h := simHost{addr: w.space.Addr(i * w.space.Len() / hosts), rtt: 200_000, by: map[probe.Protocol]float64{probe.ICMP: 0.99}}
+		w.hosts = append(w.hosts, h)
+		if w.rng.Float64() < share {
+			turn[h.addr] = w.rng.Float64()
+		}
+	}
+	w.down = func(at probe.Instant, a netip.Addr, _ probe.Protocol) bool {
+		k, ok := turn[a]
+		now := time.Duration(int64(at)%day) * time.Millisecond
+		off, on := from+time.Duration(k*float64(to-from)), 6*time.Hour+time.Duration(k*float64(3*time.Hour))
+		asleep := now >= off || now < on
+		if off >= 24*time.Hour {
+			asleep = now >= off-24*time.Hour && now < on
+		}
+		return ok && asleep
+	}
+	return w
+}
+
+// befall adds that hosts are down from one time to another, in hours after the start.
+func (w *world) befall(from, to float64, who func(netip.Addr) bool) {
+	before := w.down
+	a, b := simStart.Add(int64(from*hour)), simStart.Add(int64(to*hour))
+	w.down = func(at probe.Instant, addr netip.Addr, p probe.Protocol) bool {
+		return at >= a && at < b && who(addr) || before(at, addr, p)
+	}
+}
+
+func everybody(netip.Addr) bool { return true }
+
+// rounds is what a replay finds of rounds alone.
+func (w *world) rounds(days float64) *outage.History {
+	w.t.Helper()
+	var lines []*probe.Round
+	for at := simStart; at < simStart.Add(int64(days*float64(day))); at = at.Add(w.every.Milliseconds()) {
+		lines = append(lines, w.round(probe.Full, at, min(w.every, 10*time.Minute), w.aims))
+	}
+	h, err := outage.Replay(outage.Config{}, &source{lines})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return h
+}
+
+// A network whose customers go to bed over hours has no outage every night, however seldom it is looked at.
+func TestEveningsAreNoOutages(t *testing.T) {
+	for name, w := range map[string]*world{
+		"over five hours, hourly":           evenings(t, 100, 0.5, 19*time.Hour, 24*time.Hour),
+		"over eight hours, by the half":     evenings(t, 100, 0.6, 17*time.Hour, 25*time.Hour),
+		"over three hours, every ten":       evenings(t, 200, 0.6, 21*time.Hour, 24*time.Hour),
+		"few hosts, over 80 min, every ten": evenings(t, 30, 0.35, 20*time.Hour, 20*time.Hour+80*time.Minute),
+	} {
+		w.every = map[byte]time.Duration{'y': time.Hour, 'f': 30 * time.Minute, 'n': 10 * time.Minute}[name[len(name)-1]]
+		for _, o := range w.rounds(10).Outages(false) {
+			t.Errorf("%s: %s is %v until %v, rate %v, dark %v", name, o.ID, o.Kind, o.End, o.ResponseRate, o.Dark)
+		}
+	}
+}
+
+// What falls silent in the evening by an outage is told apart from what goes to bed meanwhile: the outage ends when those it
+// silenced live again as all others do.
+func TestOutagesInTheEvening(t *testing.T) {
+	third := func(a netip.Addr) bool { return a.As4()[3]%3 != 0 }
+	for name, c := range map[string]struct {
+		who  func(netip.Addr) bool
+		kind outage.State
+		at   [][2]float64 // hours after the start
+	}{
+		"total":   {everybody, outage.Total, [][2]float64{{5*24 + 20.4, 5*24 + 22.5}, {7*24 + 21, 8 * 24}}},
+		"partial": {third, outage.Partial, [][2]float64{{5*24 + 20, 5*24 + 23.5}, {6*24 + 4, 6*24 + 8}, {7*24 + 20, 7*24 + 23.5}}},
+	} {
+		w := evenings(t, 300, 0.5, 21*time.Hour, 25*time.Hour)
+		w.every = 15 * time.Minute
+		for _, at := range c.at {
+			w.befall(at[0], at[1], c.who)
+		}
+		h := w.rounds(9)
+		list := h.Outages(false)
+		if len(list) != len(c.at) {
+			t.Fatalf("%s: %d outages are told, of %d:\n%s", name, len(list), len(c.at), encode(t, h))
+		}
+		for i, o := range list {
+			from, to := simStart.Add(int64(c.at[i][0]*hour)), simStart.Add(int64(c.at[i][1]*hour))
+			if o.Kind != c.kind || len(o.Revisions) > 0 || o.End == nil || apart(o.Start.At, from) > 20*minute || apart(o.End.At, to) > 20*minute {
+				t.Errorf("%s: %s is %v until %v, want %v from %v to %v", name, o.ID, o.Kind, o.End, c.kind, from, to)
+			}
+		}
+	}
+}
+
+func apart(a, b probe.Instant) int64 { return max(int64(a-b), int64(b-a)) }
+
+// A prefix that most hosts had left before it was dark for three hours is lit again by those who had not.
+func TestLeftBeforeItWasDark(t *testing.T) {
+	w := evenings(t, 80, 0, 21*time.Hour, 24*time.Hour)
+	w.every = 10 * time.Minute
+	for i := range w.hosts {
+		if a := w.hosts[i].addr; a.As4()[2] == 1 && i%5 < 3 {
+			w.befall(60+12*w.rng.Float64(), 1e6, func(b netip.Addr) bool { return a == b })
+		}
+	}
+	w.befall(82, 85, func(a netip.Addr) bool { return a.As4()[2] == 1 })
+	found := 0
+	for _, o := range w.rounds(6).Outages(true) {
+		if apart(o.Start.At, simStart.Add(82*hour)) > 20*minute {
+			continue
+		}
+		found++
+		if o.End == nil || apart(o.End.At, simStart.Add(85*hour)) > 20*minute {
+			t.Errorf("%s is %v until %v", o.ID, o.Kind, o.End)
+		}
+	}
+	if found != 2 {
+		t.Errorf("%d outages are found, want the block's and the space's", found)
+	}
+}
+
+// Rounds of different protocols that are lines of their own, one after the other, are judged together.
+func TestProtocolsInLinesOfTheirOwn(t *testing.T) {
+	for name, after := range map[string]time.Duration{"in turn": 0, "soon after": 3 * time.Minute} {
+		w := newWorld(t, 1, probe.ICMP, probe.TCP(80)).like2014()
+		from, to := at(t, noon), at(t, later)
+		w.down = between(from, to)
+		var lines []*probe.Round
+		for i := range int64(200) {
+			start := simStart.Add(i * w.every.Milliseconds())
+			if after == 0 {
+				lines = append(lines, w.round(probe.Full, start, 8*time.Minute, w.aims[i%2:][:1]))
+				continue
+			}
+			for k, aim := range w.aims {
+				lines = append(lines, w.round(probe.Full, start.Add(int64(k)*after.Milliseconds()), 2*time.Minute, []probe.Aim{aim}))
+			}
+		}
+		h, err := outage.Replay(outage.Config{}, &source{lines})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Log(name)
+		o := only(t, h, outage.Total)
+		holds(t, "start", o.Start, from)
+		holds(t, "end", *o.End, to)
+	}
+}

@@ -11,9 +11,9 @@ import (
 // An outage is abrupt. Networks whose hosts are switched off in the evening lose most of them every night, within hours;
 // what falls that slowly is how the network is, and is learned.
 
-// abrupt reports whether a block's level fell by a fifth within a few rounds around a moment. The level of
-// this moment counts where no full round has ended since; but not where it had been falling for hours, for then a
-// moment's loss would make the fall look abrupt.
+// abrupt reports whether a block's level fell by a fifth within a few rounds around a moment, and whether so many left
+// together. The level of this moment counts where no full round has ended since; but not where it had been falling for hours,
+// for then a moment's loss would make the fall look abrupt.
 func (d *Detector) abrupt(b *block, t, now probe.Instant) bool {
 	var before, after, highest, rounds int64
 	for _, r := range b.Rates {

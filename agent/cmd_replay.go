@@ -54,10 +54,12 @@ func (a *app) replay(ctx context.Context, args []string) (*outage.History, error
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, explainRounds(name, explainInput(ctx, err))
 	}
-	history, err := outage.Replay(outage.Config{BlockBits: rounds.BlockBits()}, &peeked{first: first, rest: rounds})
+	all := &mixture{RoundSource: &peeked{first: first, rest: rounds}}
+	history, err := outage.Replay(outage.Config{BlockBits: rounds.BlockBits()}, all)
 	if err != nil {
 		return nil, explainRounds(name, explainInput(ctx, err))
 	}
+	all.warn(a)
 	return history, nil
 }
 

@@ -87,7 +87,7 @@ func (d *Detector) leftAt(left []*host, t, now probe.Instant) int64 {
 		}
 	}
 	moment := max(atOnce, d.MedianGap)
-	anyway := others * million * moment / (around + min(around, int64(now-t)) - moment)
+	anyway := others * (million * moment / (around + min(around, int64(now-t)) - moment))
 	return then*million - 2*anyway
 }
 

@@ -107,8 +107,6 @@ func conditionWord(c outage.Condition) string {
 // answering says a response rate in words.
 func answering(s outage.BlockStatus) string {
 	switch {
-	case s.Targets == 0 && s.State == outage.Unobservable:
-		return conditionWord(outage.Dropped)
 	case s.Targets == 0:
 		return "waiting for the first round"
 	case s.Expected == 0:

@@ -66,6 +66,9 @@ func (b *block) byProtocol(code uint32) *area {
 	return &b.ByProtocol[len(b.ByProtocol)-1].Area
 }
 
+// probed reports whether the block is of the space: one that was taken out of it is not.
+func (b *block) probed() bool { return b.Index == 0 || b.Targets > 0 }
+
 // judged reports whether the block has a verdict at all.
 func (b *block) judged() bool { return b.State != Learning && b.State != Unobservable }
 

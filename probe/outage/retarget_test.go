@@ -52,6 +52,9 @@ func TestTargetsAreTakenOutOfAnOutage(t *testing.T) {
 			w.retarget(change, []probe.Protocol{probe.ICMP, probe.TCP(80), probe.DNS}, c.kept...)
 			h, lines := w.run(220)
 			sane(t, h, lines)
+			if c.want[third] == outage.Total {
+				notSummarised(t, lines, third, change.Add(w.every.Milliseconds()))
+			}
 			dropped := map[string]outage.State{}
 			for _, o := range h.Outages(true) {
 				if o.End == nil {
@@ -73,6 +76,26 @@ func TestTargetsAreTakenOutOfAnOutage(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// notSummarised checks that a block is neither summarised nor in the status from a moment on.
+func notSummarised(t *testing.T, lines []*probe.Round, block string, from probe.Instant) {
+	t.Helper()
+	d := outage.New(outage.Config{})
+	for _, r := range lines {
+		found := d.Advance(r.Start)
+		if err := d.Put(r); err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range found.Summaries {
+			if s.Block == block && s.Start > from {
+				t.Errorf("%s is summarised at %v", block, s.Start)
+			}
+		}
+	}
+	if slices.ContainsFunc(d.Blocks(), func(b outage.BlockStatus) bool { return b.Block == block }) {
+		t.Errorf("%s is still in the status", block)
 	}
 }
 

@@ -162,11 +162,13 @@ func (d *Detector) aims(services []int32) []probe.Aim {
 	return out
 }
 
-// Blocks is every block's state as of the last observation judged.
+// Blocks is the state of every block that is probed, the space's first, as of the last observation judged.
 func (d *Detector) Blocks() []BlockStatus {
-	out := make([]BlockStatus, len(d.Parts))
+	out := make([]BlockStatus, 0, len(d.Parts))
 	for i := range d.Parts {
-		out[i] = d.status(&d.Parts[i])
+		if b := &d.Parts[i]; b.probed() {
+			out = append(out, d.status(b))
+		}
 	}
 	return out
 }

@@ -30,6 +30,9 @@ func (d *Detector) summarise(r *probe.Round, seen probe.Instant) {
 		}
 	}
 	for i := range d.Parts {
+		if !d.Parts[i].probed() {
+			continue
+		}
 		d.summariseBlock(&d.Parts[i], r, lives[i], rtts[i])
 	}
 }

@@ -11,10 +11,11 @@ import (
 // An outage is abrupt. Networks whose hosts are switched off in the evening lose most of them every night, within hours;
 // what falls that slowly is how the network is, and is learned.
 
-// abrupt reports whether a block's level fell by a fifth within a few rounds around a moment, and whether so many left
-// together. The level of this moment counts where no full round has ended since; but not where it had been falling for hours,
+// abrupt reports whether a block's level fell by a fifth within a few rounds around a moment, and whether so many left together
+// or, by loss that all suffer alike, come and go. The level of this moment counts where no full round has ended since; but not where it had been falling for hours,
 // for then a moment's loss would make the fall look abrupt.
-func (d *Detector) abrupt(b *block, t, now probe.Instant) bool {
+func (d *Detector) abrupt(b *block, is *suspicion, now probe.Instant) bool {
+	t := is.start.At
 	var before, after, highest, rounds int64
 	for _, r := range b.Rates {
 		switch {
@@ -36,7 +37,10 @@ func (d *Detector) abrupt(b *block, t, now probe.Instant) bool {
 		}
 		after = d.level(b)
 	}
-	return before-after >= abruptFall && d.leftTogether(b, now) >= abruptFall
+	if before-after < abruptFall {
+		return false
+	}
+	return d.leftTogether(b, now) >= abruptFall || is.cause == causeLoss && d.flickers(b, t, now) >= abruptFall/2
 }
 
 const (
@@ -71,6 +75,28 @@ func (d *Detector) leftTogether(b *block, now probe.Instant) (most int64) {
 		}
 	}
 	return most
+}
+
+// flickers is how many hosts have come back from a silence since a moment, beyond those that do anyway, in millionths of those
+// expected on the average of a day. Of who goes to bed none does. Where there are rounds in quick succession, leftTogether
+// has seen them before.
+func (d *Detector) flickers(b *block, t, now probe.Instant) int64 {
+	if d.MedianGap < atOnce {
+		return 0
+	}
+	rounds := int64(now-t)/d.MedianGap + 1
+	back, expected := int64(0), int64(0)
+	for i := range d.Hosts {
+		h := &d.Hosts[i]
+		if !b.holds(h) || h.AllDay == 0 {
+			continue
+		}
+		expected += h.AllDay
+		if h.Answers && h.Back.At > t {
+			back += max(million-(million-h.Expected)*rounds, 0)
+		}
+	}
+	return back * 1000 / max(expected/1000, 1)
 }
 
 // leftAt is how many hosts, in millionths, may have left at a moment, beyond twice as many as leave anyway.

@@ -159,3 +159,27 @@ func TestProtocolsInLinesOfTheirOwn(t *testing.T) {
 		holds(t, "end", *o.End, to)
 	}
 }
+
+// Loss that all suffer alike is found, be it looked at seldom.
+func TestLossOfAll(t *testing.T) {
+	for every, shares := range map[time.Duration][]float64{
+		5 * time.Minute: {0.5, 0.7}, 11 * time.Minute: {0.5, 0.7}, 30 * time.Minute: {0.5, 0.7}, time.Hour: {0.7},
+	} {
+		for _, share := range shares {
+			w := evenings(t, 100, 0.3, 20*time.Hour, 24*time.Hour)
+			w.every = every
+			from, to := simStart.Add(5*day+11*hour), simStart.Add(5*day+18*hour)
+			w.loss = func(at probe.Instant, _ netip.Addr) float64 {
+				if at >= from && at < to {
+					return share
+				}
+				return 0.01
+			}
+			list := w.rounds(7).Outages(false)
+			if len(list) != 1 || list[0].Kind != outage.Partial || apart(list[0].Start.At, from) > 3*every.Milliseconds() ||
+				list[0].End == nil || apart(list[0].End.At, to) > 3*every.Milliseconds() {
+				t.Errorf("every %v, %.0f %%: %+v", every, 100*share, list)
+			}
+		}
+	}
+}

@@ -52,7 +52,7 @@ func (d *Detector) tryPartial(b *block, seen probe.Instant) {
 		d.openDark(b, dark, seen)
 		return
 	}
-	if is.odds < certain || b.Lossy != "" || !d.lessAlive(b, is.start.At, seen) {
+	if is.odds < certain || b.Lossy != "" || !d.lessAlive(b, &is, seen) {
 		b.LossAt = 0
 		return
 	}
@@ -65,11 +65,11 @@ func (d *Detector) tryPartial(b *block, seen probe.Instant) {
 	d.opened(b, seen)
 }
 
-// lessAlive reports whether a block answers less than it should, since a moment at which it fell abruptly; not where nothing
-// has lived of late, for it may be total yet, nor where a protocol is filtered.
-func (d *Detector) lessAlive(b *block, since, now probe.Instant) bool {
+// lessAlive reports whether a block answers less than it should, since it fell abruptly; not where nothing has lived of late,
+// for it may be total yet, nor where a protocol is filtered.
+func (d *Detector) lessAlive(b *block, is *suspicion, now probe.Instant) bool {
 	falling := d.Areas[b.Index].Weight >= certain
-	return !falling && len(b.Filtered) == 0 && d.rate(b, nil) <= lessThanUsual && d.abrupt(b, since, now)
+	return !falling && len(b.Filtered) == 0 && d.rate(b, nil) <= lessThanUsual && d.abrupt(b, is, now)
 }
 
 // mayHaveMoved reports whether it is too early to call hosts gone, for not every address has been asked since they were

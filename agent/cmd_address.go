@@ -8,6 +8,7 @@ import (
 
 	"brownout/agent/web"
 	"brownout/probe"
+	"brownout/probe/outage"
 )
 
 func (a *app) addressCommand() *cobra.Command {
@@ -30,18 +31,17 @@ func (a *app) addressCommand() *cobra.Command {
 	c.RunE = func(c *cobra.Command, args []string) error {
 		var list []web.Observation
 		return q.answer(c.Context(), "addresses/"+args[0], &list, func(bool) error {
-			a.drawAddress(args[0], list)
+			if len(list) == 0 {
+				return q.noneKept(c.Context(), "No probes of "+args[0], "the rounds", outage.SpaceBlock, firstRound)
+			}
+			a.drawAddress(list)
 			return nil
 		})
 	}
 	return c
 }
 
-func (a *app) drawAddress(address string, list []web.Observation) {
-	if len(list) == 0 {
-		fmt.Fprintf(a.stdout, "No probes of %s.\n", address)
-		return
-	}
+func (a *app) drawAddress(list []web.Observation) {
 	p := a.paletteOf(a.stdout)
 	t := a.newTable("SENT (UTC)", "KIND", "PROTOCOL", "OUTCOME", "RTT", "")
 	rightAligned(t, 5)

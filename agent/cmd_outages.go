@@ -5,12 +5,10 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"brownout/agent/web"
-	"brownout/probe"
 	"brownout/probe/outage"
 )
 
@@ -45,35 +43,42 @@ func (a *app) outagesCommand() *cobra.Command {
 	return c
 }
 
-// noOutages says that there are none, and where nothing was measured that this means nothing.
+// noOutages says that there are none, and where outages or rounds were dropped, or nothing was measured, what that means.
 func (q *query) noOutages(ctx context.Context) error {
-	measured, err := q.measured(ctx)
+	c, err := q.dial(ctx)
 	if err != nil {
 		return err
 	}
-	line := "No outages."
-	if !measured {
-		line = "No outages; nothing was measured in that time."
+	defer c.close()
+	line, err := q.noOutagesWords(ctx, c)
+	if err != nil {
+		return err
 	}
 	_, err = fmt.Fprintln(q.app.stdout, line)
 	return err
 }
 
-// measured reports whether a round lies in the time that was asked about, or a part of one. Rounds overlap, core passes with
-// the round that they are in: so the latest of each that began before its end are looked at.
-func (q *query) measured(ctx context.Context) (bool, error) {
-	var since probe.Instant
-	if s := q.values.Get("since"); s != "" {
-		var err error
-		if since, err = web.ParseTime(s, time.Now()); err != nil {
-			return false, err
-		}
+func (q *query) noOutagesWords(ctx context.Context, c *client) (string, error) {
+	if lost, err := q.lostOutages(ctx, c); err != nil || lost {
+		return "It is not known which outages there were; those of that time were dropped.", err
 	}
-	c, err := q.dial(ctx)
+	if measured, err := q.measured(ctx, c); err != nil || measured {
+		return "No outages.", err
+	}
+	states, err := q.stretches(ctx, c, outage.SpaceBlock)
+	if slices.ContainsFunc(states, looked) {
+		return "No outages; the rounds of that time were dropped.", err
+	}
+	return "No outages; nothing was measured in that time.", err
+}
+
+// measured reports whether a round that is kept lies in the time that was asked about, or a part of one. Rounds overlap, core
+// passes with the round that they are in: so the latest of each that began before its end are looked at.
+func (q *query) measured(ctx context.Context, c *client) (bool, error) {
+	since, _, err := q.span()
 	if err != nil {
 		return false, err
 	}
-	defer c.close()
 	for _, kind := range []string{"round", "core", "confirm"} {
 		values := url.Values{"kind": {kind}, "limit": {"3"}}
 		if s := q.values.Get("until"); s != "" {

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"brownout/agent/web"
+	"brownout/probe/outage"
 )
 
 func (a *app) roundsCommand() *cobra.Command {
@@ -28,6 +29,9 @@ func (a *app) roundsCommand() *cobra.Command {
 		}
 		var list []web.RoundInfo
 		return q.answer(c.Context(), "rounds", &list, func(bool) error {
+			if len(list) == 0 {
+				return q.noneKept(c.Context(), "No rounds", "those", outage.SpaceBlock, firstRound)
+			}
 			a.drawRounds(list)
 			return nil
 		})
@@ -36,10 +40,6 @@ func (a *app) roundsCommand() *cobra.Command {
 }
 
 func (a *app) drawRounds(list []web.RoundInfo) {
-	if len(list) == 0 {
-		fmt.Fprintln(a.stdout, "No rounds.")
-		return
-	}
 	p := a.paletteOf(a.stdout)
 	t := a.newTable("START (UTC)", "TOOK", "KIND", "ANSWERING", "OF", "PROTOCOLS", "VANTAGE")
 	rightAligned(t, 2, 4, 5)

@@ -1,10 +1,12 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
 	"brownout/agent/web"
+	"brownout/probe/outage"
 )
 
 // roundsBy lists hours or days of a block, the oldest first.
@@ -12,16 +14,16 @@ func (a *app) roundsBy(ctx context.Context, q *query, by string) error {
 	q.values.Set("by", by)
 	var list []web.Period
 	return q.answer(ctx, "summaries", &list, func(bool) error {
+		if len(list) == 0 {
+			block := cmp.Or(q.values.Get("block"), outage.SpaceBlock)
+			return q.noneKept(ctx, "No rounds", "hours", block, firstDay(block))
+		}
 		a.drawPeriods(list)
 		return nil
 	})
 }
 
 func (a *app) drawPeriods(list []web.Period) {
-	if len(list) == 0 {
-		fmt.Fprintln(a.stdout, "No rounds.")
-		return
-	}
 	p := a.paletteOf(a.stdout)
 	t := a.newTable("START (UTC)", "ROUNDS", "STATE", "RATE", "LOWEST", "ANSWERING", "RTT P10", "P50", "P90")
 	rightAligned(t, 2, 4, 5, 6, 7, 8, 9)

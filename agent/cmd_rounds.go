@@ -13,7 +13,7 @@ func (a *app) roundsCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "rounds", Short: "List rounds, the newest first", GroupID: groupQuery, Args: noArgs,
 		Long: "Lists rounds, the newest first; or, with --by, hours or days of the full rounds of a block, the oldest first, with\n" +
-			"response rates and RTTs: those of a year come at once.",
+			"the worst state, response rates and RTTs: those of a year come at once.",
 		Example: "  brownout rounds --limit 5\n  brownout rounds --since -24h --kind round --format csv\n" +
 			"  brownout rounds --by day --since -365d --format csv",
 	}

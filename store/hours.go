@@ -368,15 +368,5 @@ func (h *Hour) Rate() outage.Decimal {
 // Rated reports whether anything was expected in a round of it: else it has no rate.
 func (h *Hour) Rated() bool { return h.Judged > 0 && h.Expected > 0 }
 
-// Worst is the worst state in it; unknown is worse than up, for who knows.
-func (h *Hour) Worst() outage.State {
-	for _, s := range []outage.State{outage.Total, outage.Partial, outage.Unknown, outage.Up, outage.Unobservable} {
-		if h.States[s] > 0 {
-			return s
-		}
-	}
-	return outage.Learning
-}
-
 // blockOf reads the number of the block from a key.
 func blockOf(k []byte) uint64 { return uint64(binary.BigEndian.Uint32(k)) }

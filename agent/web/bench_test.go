@@ -15,6 +15,7 @@ func BenchmarkYear(b *testing.B) {
 	h := web.Handler(s, web.Options{Now: now.Time})
 	for _, tt := range []struct{ name, path string }{
 		{"overview", "/"}, {"year", "/api/v1/series?since=" + year + "&until=" + now.String()},
+		{"hours", "/api/v1/summaries?by=hour&since=" + year + "&until=" + now.String()},
 		{"frames", "/api/v1/frames?since=" + day + "&until=" + now.String()}, {"outages", "/outages"}, {"status", "/api/v1/status"},
 	} {
 		b.Run(tt.name, func(b *testing.B) {

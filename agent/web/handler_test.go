@@ -79,6 +79,43 @@ func body(t *testing.T, h http.Handler, path string) string {
 	return w.Body.String()
 }
 
+// TestPeriodsSayWhatStatesSay: the worst state of an hour or a day, and its seconds, are those of the states.
+func TestPeriodsSayWhatStatesSay(t *testing.T) {
+	h := web.Handler(openStore(t), web.Options{})
+	bad := 0
+	for _, block := range []string{"space", "198.18.1.0/24"} {
+		var states []outage.Stretch
+		if err := json.Unmarshal([]byte(body(t, h, "/api/v1/states?block="+block)), &states); err != nil {
+			t.Fatal(err)
+		}
+		for _, by := range []string{"hour", "day"} {
+			var periods []web.Period
+			if err := json.Unmarshal([]byte(body(t, h, "/api/v1/summaries?by="+by+"&block="+block)), &periods); err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range periods {
+				var ms [outage.Unknown + 1]int64
+				for _, s := range states {
+					ms[s.State] += max(int64(min(s.End, p.End)-max(s.Start, p.Start)), 0)
+				}
+				if ms[p.State] == 0 || (p.State == outage.Total) != (ms[outage.Total] > 0) {
+					t.Errorf("%s, %s of %v: %v, of milliseconds by state %v", block, by, p.Start, p.State, ms)
+				}
+				for i, got := range []int{p.TotalFor, p.PartialFor, p.UnknownFor} {
+					want := ms[[]outage.State{outage.Total, outage.Partial, outage.Unknown}[i]]
+					if int64(got) != (want+500)/1000 {
+						t.Errorf("%s, %s of %v: %d s, want %d ms", block, by, p.Start, got, want)
+					}
+					bad += got
+				}
+			}
+		}
+	}
+	if bad == 0 {
+		t.Error("no hour has an outage")
+	}
+}
+
 // TestExportReplaysToTheSame proves that what the API says is what a replay of its export says, to the byte.
 func TestExportReplaysToTheSame(t *testing.T) {
 	h := web.Handler(openStore(t), web.Options{})

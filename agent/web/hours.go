@@ -30,12 +30,8 @@ type Period struct {
 
 const hourMS = 3600_000
 
-// hours answers with hours or days: a year comes at once.
+// hours answers with hours or days, that in which the time begins included: a year comes at once.
 func (h *handler) hours(a *answer, format, block string, from, to probe.Instant, days bool) error {
-	all, err := h.src.Hours(block, from, to, days)
-	if err != nil {
-		return err
-	}
 	said, err := h.said(block)
 	if err != nil {
 		return err
@@ -48,6 +44,10 @@ func (h *handler) hours(a *answer, format, block string, from, to probe.Instant,
 	lasts := int64(hourMS)
 	if days {
 		lasts *= 24
+	}
+	all, err := h.src.Hours(block, from-from%probe.Instant(lasts), to, days)
+	if err != nil {
+		return err
 	}
 	return list(a, format, periodColumns, func(yield func(*Period, error) bool) {
 		for i := range all {

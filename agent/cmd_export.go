@@ -35,9 +35,31 @@ func (a *app) exportCommand() *cobra.Command {
 		case *q.format == "parquet":
 			return q.exportParquet(c.Context())
 		}
-		return q.stream(c.Context(), "export")
+		return q.exportRounds(c.Context())
 	}
 	return c
+}
+
+// exportRounds streams rounds. JSON Lines of none are nothing at all, not even a header: that is said.
+func (q *query) exportRounds(ctx context.Context) error {
+	out := &counted{Writer: q.app.stdout}
+	err := q.streamTo(ctx, "export", out)
+	if err == nil && out.n == 0 {
+		q.app.talk.say("there are no rounds to export in that time")
+	}
+	return err
+}
+
+// counted counts what is written.
+type counted struct {
+	io.Writer
+	n int64 // bytes
+}
+
+func (c *counted) Write(b []byte) (int, error) {
+	n, err := c.Writer.Write(b)
+	c.n += int64(n)
+	return n, err
 }
 
 // exportParquet reads JSON Lines as they come and writes them as Parquet, here and not in the agent, whose memory is small.

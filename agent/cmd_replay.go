@@ -51,7 +51,10 @@ func (a *app) replay(ctx context.Context, args []string) (*outage.History, error
 	defer in.Close()
 	rounds := probe.NewRoundReader(in)
 	first, err := rounds.Next()
-	if err != nil && !errors.Is(err, io.EOF) {
+	if errors.Is(err, io.EOF) {
+		err = errNoRounds
+	}
+	if err != nil {
 		return nil, explainRounds(name, explainInput(ctx, err))
 	}
 	all := &mixture{RoundSource: &peeked{first: first, rest: rounds}}
@@ -62,6 +65,9 @@ func (a *app) replay(ctx context.Context, args []string) (*outage.History, error
 	all.warn(a)
 	return history, nil
 }
+
+// errNoRounds is of an input that has none: who judges nothing has not found that there were no outages.
+var errNoRounds = errors.New("there are no rounds")
 
 func explainRounds(name string, err error) error {
 	return hint(fmt.Errorf("replay %s: %w", name, err), "nothing was judged; the interchange format is JSON Lines, one round a line, by start")

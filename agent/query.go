@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"reflect"
@@ -75,13 +76,17 @@ const lazyGC = 400
 
 // stream copies an answer to standard output as it comes.
 func (q *query) stream(ctx context.Context, path string) error {
+	return q.streamTo(ctx, path, q.app.stdout)
+}
+
+func (q *query) streamTo(ctx context.Context, path string, w io.Writer) error {
 	c, err := q.dial(ctx)
 	if err != nil {
 		return err
 	}
 	defer c.close()
 	q.values.Set("format", *q.format)
-	out := bufio.NewWriter(q.app.stdout)
+	out := bufio.NewWriter(w)
 	err = explainProblem(c.get(ctx, path, q.values, out))
 	return errors.Join(err, out.Flush())
 }

@@ -60,7 +60,11 @@ func (a *app) storeCompactCommand() *cobra.Command {
 		if err != nil {
 			return hintUnlessHinted(err, "the store is as it was; `brownout store verify` tells whether it is damaged")
 		}
-		_, err = fmt.Fprintf(a.stdout, "%s: %s, was %s\n", path, bytesOf(sizes.After), bytesOf(sizes.Before))
+		was := "was " + bytesOf(sizes.Before)
+		if sizes.After == sizes.Before {
+			was = "as it was: there was nothing to gain"
+		}
+		_, err = fmt.Fprintf(a.stdout, "%s: %s, %s\n", path, bytesOf(sizes.After), was)
 		return err
 	}
 	return c

@@ -163,6 +163,32 @@ func TestCompact(t *testing.T) {
 	}
 }
 
+// A small store, of which a copy would be no smaller, stays as it is.
+func TestCompactGainsNothing(t *testing.T) {
+	s := openTest(t)
+	commitDays(t, s, 0, 20)
+	for range 2 { // the first may gain something
+		before, after, err := s.Compact(nil)
+		if err != nil || after > before {
+			t.Errorf("%d bytes become %d, %v", before, after, err)
+		}
+	}
+	was, err := os.Stat(s.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, after, err := s.Compact(nil)
+	is, errStat := os.Stat(s.Path())
+	if err != nil || errStat != nil || before != after || !os.SameFile(was, is) || is.Size() != after {
+		t.Errorf("%d bytes become %d, %v, %v", before, after, err, errStat)
+	}
+	commitDays(t, s, 20, 1)
+	closeVerified(t, s)
+	if names, err := os.ReadDir(filepath.Dir(s.Path())); err != nil || len(names) != 1 {
+		t.Errorf("files left over: %v, %v", names, err)
+	}
+}
+
 // Rounds are committed, packed and pruned, the store is read and backed up, while it is compacted again and again: nothing
 // of it is lost.
 func TestCompactUnderLoad(t *testing.T) {
@@ -188,7 +214,7 @@ func TestCompactUnderLoad(t *testing.T) {
 		})
 	}
 	compacted := 0
-	during(func() error { compacted++; _, _, err := s.Compact(nil); return err })
+	during(func() error { compacted++; _, _, err := s.rewrite(nil, nil); return err })
 	during(func() error { return readOnce(s, 1) })
 	backup := filepath.Join(t.TempDir(), "backup.db")
 	during(func() error {
@@ -229,7 +255,7 @@ func TestCompactFails(t *testing.T) {
 	if err := os.Mkdir(s.Path(), 0o700); err != nil { // so that nothing can be renamed to it
 		t.Fatal(err)
 	}
-	if _, _, err := s.Compact(nil); err == nil {
+	if _, _, err := s.rewrite(nil, nil); err == nil {
 		t.Error("it took the place of a directory")
 	}
 	commitDays(t, s, 20, 1)

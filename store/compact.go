@@ -15,17 +15,36 @@ import (
 // step only, in which what was committed meanwhile is copied too. After a kill or a power loss at any moment the old file or
 // the new one is there, whole. Progress, if not nil, is told of records copied and to be copied.
 //
-// It returns the sizes of the two files.
+// A copy that is no smaller is thrown away, and the old file stays. It returns the sizes of the file before and after.
 func (s *Store) Compact(progress func(done, total int)) (before, after int64, err error) {
 	s.care.Lock()
 	defer s.care.Unlock()
 	if s.opt.ReadOnly {
 		return 0, 0, ErrReadOnly
 	}
-	if before, after, err = s.rewrite(progress, nil); err != nil {
+	before, after, err = s.rewrite(progress, (*compaction).gains)
+	var same noGain
+	switch {
+	case errors.As(err, &same):
+		return int64(same), int64(same), nil
+	case err != nil:
 		return 0, 0, fmt.Errorf("compact store %s: %w", s.path, err)
 	}
 	return before, after, nil
+}
+
+// noGain says that a copy is no smaller than the old file, whose size it is.
+type noGain int64
+
+func (n noGain) Error() string { return fmt.Sprintf("a copy is no smaller than %d bytes", int64(n)) }
+
+// gains is noGain where the copy is no smaller.
+func (c *compaction) gains() error {
+	info, err := c.file.Stat()
+	if err == nil && info.Size() >= c.before {
+		err = noGain(c.before)
+	}
+	return err
 }
 
 // rewrite copies the store to a new file, changes that where it is to be changed, and puts it in the old one's place. It
@@ -35,7 +54,7 @@ func (s *Store) rewrite(progress func(done, total int), change func(*compaction)
 	if err != nil {
 		return 0, 0, err
 	}
-	c := &compaction{store: s, progress: progress, touched: map[place]struct{}{}}
+	c := &compaction{store: s, progress: progress, touched: map[place]struct{}{}, before: old.Size()}
 	defer c.end()
 	if err = c.begin(old); err == nil {
 		err = c.copy()
@@ -66,6 +85,7 @@ type compaction struct {
 	tx       *bolt.Tx           // of the old file, as of the beginning
 	file     *os.File           // the new one
 	db       *bolt.DB           // on it
+	before   int64              // bytes of the old file at the beginning
 	placed   bool               // it has taken the old one's place
 	touched  map[place]struct{} // what was written since
 }

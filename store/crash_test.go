@@ -42,7 +42,7 @@ func commitForever(path string) error {
 	s.packAt = 4
 	for n := st.Rounds - st.Open; ; n++ {
 		if n%4 == 3 {
-			if _, _, err := s.Compact(nil); err != nil {
+			if _, _, err := s.rewrite(nil, nil); err != nil {
 				return err
 			}
 		}

@@ -94,7 +94,15 @@ func (q *query) exportOutages(ctx context.Context) error {
 		return err
 	}
 	if *q.format == "parquet" {
-		return writeOutagesParquet(q.app.stdout, list)
+		var s web.Status
+		if err := c.read(ctx, "status", nil, &s); err != nil {
+			return err
+		}
+		var judged probe.Instant
+		if s.Judged != nil {
+			judged = *s.Judged
+		}
+		return writeOutagesParquet(q.app.stdout, list, judged)
 	}
 	return writeLines(q.app.stdout, list)
 }

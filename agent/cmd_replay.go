@@ -37,7 +37,7 @@ func (a *app) replayCommand() *cobra.Command {
 		if *states {
 			return a.printStates(*format, outage.Timeline(history.Changes, history.Until))
 		}
-		return a.printOutages(*format, history.Outages(*blocks))
+		return a.printOutages(*format, history.Outages(*blocks), history.Judged)
 	}
 	return c
 }
@@ -89,12 +89,12 @@ func (p *peeked) Next() (*probe.Round, error) {
 }
 
 // printOutages prints outages as `outages` and the API do.
-func (a *app) printOutages(format string, list []outage.Outage) error {
+func (a *app) printOutages(format string, list []outage.Outage, judged probe.Instant) error {
 	switch format {
 	case "json":
 		return web.WriteList(a.stdout, list)
 	case "csv":
-		return web.WriteOutagesCSV(a.stdout, list)
+		return web.WriteOutagesCSV(a.stdout, list, judged)
 	}
 	a.drawOutages(list)
 	return nil

@@ -50,6 +50,9 @@ type outageRow struct {
 	EndAt         *int64   `parquet:"end_at,optional,timestamp(millisecond)"`
 	EndLatest     *int64   `parquet:"end_latest,optional,timestamp(millisecond)"`
 	Phases        int32    `parquet:"phases"`
+	TotalFor      int64    `parquet:"total_s"`
+	PartialFor    int64    `parquet:"partial_s"`
+	UnknownFor    int64    `parquet:"unknown_s"`
 	Dark          []string `parquet:"dark,list"`
 	Expected      float64  `parquet:"expected"`
 	Observed      int32    `parquet:"observed"`
@@ -153,21 +156,24 @@ func (w *lexicon) row(o *web.Observation) observationRow {
 	return row
 }
 
-func writeOutagesParquet(to io.Writer, list []outage.Outage) error {
+// writeOutagesParquet writes outages one a row. One that lasts is counted up to when it was judged.
+func writeOutagesParquet(to io.Writer, list []outage.Outage, judged probe.Instant) error {
 	f := newParquetFile[outageRow](to)
 	for i := range list {
-		if err := f.add(outageRowOf(&list[i])); err != nil {
+		if err := f.add(outageRowOf(&list[i], judged)); err != nil {
 			return err
 		}
 	}
 	return f.close()
 }
 
-func outageRowOf(o *outage.Outage) outageRow {
+func outageRowOf(o *outage.Outage, judged probe.Instant) outageRow {
+	seconds := func(kind outage.State) int64 { return int64(o.Seconds(kind, judged)) }
 	row := outageRow{
 		ID: o.ID, Block: o.Block, PartOf: o.PartOf, Kind: o.Kind.String(), Status: string(o.Status),
 		StartEarliest: int64(o.Start.Earliest), StartAt: int64(o.Start.At), StartLatest: int64(o.Start.Latest),
-		Phases: int32(len(o.Phases)), Dark: wordsOf(o.Dark), Expected: o.Expected.Float(), Observed: int32(o.Observed),
+		Phases: int32(len(o.Phases)), TotalFor: seconds(outage.Total), PartialFor: seconds(outage.Partial),
+		UnknownFor: seconds(outage.Unknown), Dark: wordsOf(o.Dark), Expected: o.Expected.Float(), Observed: int32(o.Observed),
 		ResponseRate: o.ResponseRate.Float(), Loss: o.Loss.Float(), DeclaredAt: int64(o.DeclaredAt), UnstableFor: int64(o.UnstableFor),
 		Gone: wordsOf(o.Gone), Protocols: o.Protocols,
 	}

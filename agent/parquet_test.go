@@ -3,10 +3,13 @@ package agent
 import (
 	"bytes"
 	"context"
+	"encoding/csv"
 	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -76,6 +79,40 @@ func TestParquetRows(t *testing.T) {
 	}
 }
 
+// The seconds of outages are the same in Parquet as in CSV, those of an outage that lasts included.
+func TestParquetSeconds(t *testing.T) {
+	dir := exportFiles(t)
+	rows, err := parquet.ReadFile[outageRow](filepath.Join(dir, "outages.parquet"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(filepath.Join(dir, "outages.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	lines, err := csv.NewReader(f).ReadAll()
+	if err != nil || len(lines) != len(rows)+1 {
+		t.Fatalf("%d lines of CSV, %d rows of Parquet, %v", len(lines), len(rows), err)
+	}
+	ongoing := int64(0)
+	for i, r := range rows {
+		for name, seconds := range map[string]int64{"total_s": r.TotalFor, "partial_s": r.PartialFor, "unknown_s": r.UnknownFor} {
+			if at := slices.Index(lines[0], name); at < 0 || lines[i+1][at] != strconv.FormatInt(seconds, 10) {
+				t.Errorf("%s: %s is %d in Parquet, in CSV %q", r.ID, name, seconds, lines[i+1])
+			}
+		}
+		if r.EndAt == nil {
+			ongoing += r.TotalFor + r.PartialFor
+		} else if lasted := (*r.EndAt - r.StartAt + 500) / 1000; r.TotalFor+r.PartialFor+r.UnknownFor != lasted {
+			t.Errorf("%s lasted %d s, and its phases %d, %d and %d", r.ID, lasted, r.TotalFor, r.PartialFor, r.UnknownFor)
+		}
+	}
+	if ongoing < 2*40*60 { // of the space and of a block, 05:40 to 06:36
+		t.Errorf("what lasts does so for %d s", ongoing)
+	}
+}
+
 // duckQuery asks DuckDB, which reads both formats of the same rows, whether it sees the same in them, and the types.
 const duckQuery = `
 const { DuckDBInstance } = require("@duckdb/node-api");
@@ -84,7 +121,7 @@ const { DuckDBInstance } = require("@duckdb/node-api");
   const rows = async (q) => (await c.runAndReadAll(q)).getRowsJson();
   const types = async (f) => Object.fromEntries((await rows("describe select * from '" + f + "'")).map((r) => [r[0], r[1]]));
   const columns = "round, kind, vantage, vantage_ok, address, protocol, sent_at, outcome, rtt_us";
-  const outages = "id, block, part_of, kind, status, start_at, end_at, phases, response_rate, declared_at, unstable_for_s";
+  const outages = "id, block, part_of, kind, status, start_at, end_at, phases, total_s, partial_s, unknown_s, response_rate, declared_at, unstable_for_s";
   const differ = (list, a, b) =>
     rows("select count(*) from ((select " + list + " from " + a + " except all select " + list + " from " + b + ") union all " +
       "(select " + list + " from " + b + " except all select " + list + " from " + a + "))");
@@ -149,7 +186,7 @@ func TestDuckDB(t *testing.T) {
 		}
 	}
 	for column, want := range map[string]string{
-		"start_at": "TIMESTAMP WITH TIME ZONE", "response_rate": "DOUBLE", "observed": "INTEGER", "dark": "VARCHAR[]", "end_at": "TIMESTAMP WITH TIME ZONE",
+		"start_at": "TIMESTAMP WITH TIME ZONE", "response_rate": "DOUBLE", "observed": "INTEGER", "dark": "VARCHAR[]", "total_s": "BIGINT", "end_at": "TIMESTAMP WITH TIME ZONE",
 	} {
 		if got.Outages[column] != want {
 			t.Errorf("column %s of outages is %s, want %s", column, got.Outages[column], want)

@@ -39,7 +39,7 @@ func (h *handler) outages(a *answer) error {
 	if format == "codf" {
 		return h.codf(a, all, from, to)
 	}
-	return whole(a, format, outageColumns, all)
+	return h.outageTable(a, format, all)
 }
 
 // overlaps reports whether some of an outage lies within from and to.
@@ -54,7 +54,7 @@ func (h *handler) outage(a *answer) error {
 	case err != nil:
 		return err
 	case format == "csv":
-		return whole(a, format, outageColumns, []outage.Outage{*o})
+		return h.outageTable(a, format, []outage.Outage{*o})
 	case format == "codf":
 		return h.codf(a, []outage.Outage{*o}, 0, outage.EndOfTime)
 	}
@@ -74,12 +74,32 @@ func (h *handler) askedOutage(a *answer) (*outage.Outage, error) {
 	return o, err
 }
 
-// WriteOutagesCSV writes outages one a row.
-func WriteOutagesCSV(w io.Writer, list []outage.Outage) error {
-	return writeCSV(w, outageColumns, each(list))
+// outageTable answers with outages, as JSON or as CSV.
+func (h *handler) outageTable(a *answer, format string, all []outage.Outage) error {
+	var judged probe.Instant
+	if format == "csv" {
+		var err error
+		if _, judged, err = h.src.Detector(); err != nil {
+			return err
+		}
+	}
+	return whole(a, format, outageColumns(judged), all)
 }
 
-var outageColumns = []column[outage.Outage]{
+// WriteOutagesCSV writes outages one a row. One that lasts is counted up to when it was judged.
+func WriteOutagesCSV(w io.Writer, list []outage.Outage, judged probe.Instant) error {
+	return writeCSV(w, outageColumns(judged), each(list))
+}
+
+func outageColumns(judged probe.Instant) []column[outage.Outage] {
+	return slices.Concat(outageHead, []column[outage.Outage]{
+		count("total_s", func(o *outage.Outage) int { return o.Seconds(outage.Total, judged) }),
+		count("partial_s", func(o *outage.Outage) int { return o.Seconds(outage.Partial, judged) }),
+		count("unknown_s", func(o *outage.Outage) int { return o.Seconds(outage.Unknown, judged) }),
+	}, outageRest)
+}
+
+var outageHead = []column[outage.Outage]{
 	text("id", func(o *outage.Outage) string { return o.ID }),
 	text("block", func(o *outage.Outage) string { return o.Block }),
 	maybe("part_of", func(o *outage.Outage) *string { return o.PartOf }, func(id string, b []byte) []byte { return appendText(b, id) }),
@@ -92,6 +112,9 @@ var outageColumns = []column[outage.Outage]{
 	ending("end_at", func(i *outage.Interval) probe.Instant { return i.At }),
 	ending("end_latest", func(i *outage.Interval) probe.Instant { return i.Latest }),
 	count("phases", func(o *outage.Outage) int { return len(o.Phases) }),
+}
+
+var outageRest = []column[outage.Outage]{
 	text("dark", func(o *outage.Outage) string { return words(o.Dark) }),
 	value("expected", func(o *outage.Outage) outage.Decimal { return o.Expected }),
 	count("observed", func(o *outage.Outage) int { return o.Observed }),

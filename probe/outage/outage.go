@@ -101,6 +101,11 @@ func (o *Outage) Length(kind State, now probe.Instant) (ms int64) {
 	return ms
 }
 
+// Seconds is Length in whole seconds.
+func (o *Outage) Seconds(kind State, now probe.Instant) int {
+	return int((o.Length(kind, now) + 500) / 1000)
+}
+
 // FillLists makes lists empty that are null, as an older version may have left them: they are published, and never null.
 func (o *Outage) FillLists() {
 	orEmpty(&o.Phases)

@@ -14,6 +14,7 @@ import (
 type History struct {
 	Changes []Change
 	Until   probe.Instant // the end of what was observed
+	Judged  probe.Instant // the end of what was judged of it
 	outages map[string]Outage
 }
 
@@ -134,5 +135,8 @@ func Replay(cfg Config, in RoundSource) (*History, error) {
 		h.Until = max(h.Until, r.End)
 	}
 	h.Add(d.Advance(until))
+	if h.Judged = until; until == EndOfTime {
+		h.Judged = h.Until
+	}
 	return h, nil
 }

@@ -17,8 +17,8 @@ import (
 func (a *app) importCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "import [FILE|-]", Short: "Make a store of exported rounds", GroupID: groupCare,
-		Long: "Reads rounds in the interchange format, from a file or standard input, judges them as they come, and makes a store\n" +
-			"of them: the whole store, or none. The store must not exist yet.",
+		Long: "Reads rounds in the interchange format, gzipped or not, from a file or standard input, judges them as they come, and\n" +
+			"makes a store of them: the whole store, or none. The store must not exist yet.",
 		Example: "  brownout export > rounds.jsonl\n  brownout import --store rebuilt.db rounds.jsonl",
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) > 1 {

@@ -16,8 +16,8 @@ import (
 func (a *app) replayCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "replay [FILE|-]", Short: "Judge recorded rounds", GroupID: groupMeasure,
-		Long: "Reads rounds in the interchange format, from a file or standard input, and prints the outages that they show.\n" +
-			"The same rounds give the same outages, to the byte, as the agent that recorded them. Nothing is probed.",
+		Long: "Reads rounds in the interchange format, gzipped or not, from a file or standard input, and prints the outages that\n" +
+			"they show. The same rounds give the same outages, to the byte, as the agent that recorded them. Nothing is probed.",
 		Example: "  brownout replay --format table rounds.jsonl\n  brownout export | brownout replay -\n  brownout replay --states rounds.jsonl",
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) > 1 {

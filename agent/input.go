@@ -1,6 +1,8 @@
 package agent
 
 import (
+	"bufio"
+	"compress/gzip"
 	"context"
 	"errors"
 	"io"
@@ -22,12 +24,24 @@ func (a *app) openRounds(ctx context.Context, args []string) (in io.ReadCloser, 
 // inputBuffer is what is read at a time of rounds.
 const inputBuffer = 256 << 10 // bytes
 
-// until reads in until ctx ends: then a read that waits, of a terminal or a slow pipe, waits no more.
+// unpacked reads in, unpacked where it is gzip (RFC 1952).
+func unpacked(in io.Reader) (io.Reader, error) {
+	b := bufio.NewReaderSize(in, inputBuffer)
+	if magic, _ := b.Peek(2); string(magic) != "\x1f\x8b" { // what fails now fails again when it is read
+		return b, nil
+	}
+	return gzip.NewReader(b)
+}
+
+// until reads in, unpacked, until ctx ends: then a read that waits, of a terminal or a slow pipe, waits no more.
 func until(ctx context.Context, in io.ReadCloser) io.ReadCloser {
 	out, to := io.Pipe()
 	go func() {
 		defer in.Close()
-		_, err := io.CopyBuffer(struct{ io.Writer }{to}, struct{ io.Reader }{in}, make([]byte, inputBuffer))
+		rounds, err := unpacked(in)
+		if err == nil {
+			_, err = io.CopyBuffer(struct{ io.Writer }{to}, struct{ io.Reader }{rounds}, make([]byte, inputBuffer))
+		}
 		to.CloseWithError(err) // of nil it is io.EOF
 	}()
 	context.AfterFunc(ctx, func() { to.CloseWithError(context.Cause(ctx)) })

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"fmt"
 	"io"
@@ -59,6 +60,34 @@ func TestInterruptedInput(t *testing.T) {
 				t.Errorf("left behind: %v, %v", left, err)
 			}
 		})
+	}
+}
+
+// TestGzippedInput: rounds are read as they were packed, and what was cut off is no whole.
+func TestGzippedInput(t *testing.T) {
+	rounds, err := os.ReadFile(fixture)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	if _, err := w.Write(rounds); err != nil || w.Close() != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "rounds.jsonl.gz")
+	if err := os.WriteFile(path, packed.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if want := runOK(t, "replay", fixture); !bytes.Equal(runOK(t, "replay", path), want) {
+		t.Error("gzipped they are judged otherwise")
+	}
+	runOK(t, "import", "--store", filepath.Join(t.TempDir(), "s.db"), path)
+	for _, n := range []int{2, 9, packed.Len() / 2, packed.Len() - 1} {
+		var out, talk bytes.Buffer
+		code := Run(t.Context(), []string{"replay"}, bytes.NewReader(packed.Bytes()[:n]), &out, &talk)
+		if code != exitFailure || out.Len() > 0 || !strings.Contains(talk.String(), "unexpected E") && !strings.Contains(talk.String(), "unexpected end") {
+			t.Errorf("%d bytes of it: %d, %q, %q", n, code, out.String(), talk.String())
+		}
 	}
 }
 

@@ -170,7 +170,11 @@ type paramFlag struct {
 
 func (f *paramFlag) String() string { return "" }
 
+// Set refuses the empty value, which the API would take for none: a shell makes it of a variable that is not set.
 func (f *paramFlag) Set(s string) error {
+	if s == "" {
+		return errors.New("it is empty: leave the flag out, or give it a value")
+	}
 	f.values.Set(f.name, s)
 	return nil
 }

@@ -49,7 +49,8 @@ func (a *app) importCommand() *cobra.Command {
 		case err != nil:
 			return hint(fmt.Errorf("%s: %w", name, err), "nothing was imported; the interchange format is JSON Lines, one round a line, by start")
 		}
-		_, err = fmt.Fprintf(a.stdout, "%s: %d rounds from %v to %v, %d outages, %s\n", st.Path, st.Rounds, st.First, st.Last, st.Outages, bytesOf(st.FileSize))
+		_, err = fmt.Fprintf(a.stdout, "%s: %s from %v to %v, %s, %s\n", st.Path, countOf(st.Rounds, "round", "rounds"), st.First, st.Last,
+			countOf(st.Outages, "outage", "outages"), bytesOf(st.FileSize))
 		return err
 	}
 	return c

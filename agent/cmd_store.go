@@ -103,7 +103,8 @@ func (a *app) tellPruned(p *store.Pruned, dry bool) error {
 	if dry {
 		did, rest = "would drop", ""
 	}
-	_, err := fmt.Fprintf(a.stdout, "%s %d rounds, %d summaries, %d hours, %d outages%s\n", did, p.Rounds, p.Summaries, p.Hours, p.Outages, rest)
+	_, err := fmt.Fprintf(a.stdout, "%s %s, %s, %s, %s%s\n", did, countOf(p.Rounds, "round", "rounds"), countOf(p.Summaries, "summary", "summaries"),
+		countOf(p.Hours, "hour", "hours"), countOf(p.Outages, "outage", "outages"), rest)
 	return err
 }
 

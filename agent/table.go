@@ -149,3 +149,11 @@ func percent(d outage.Decimal) string { return fmt.Sprintf("%.0f%%", min(d.Float
 func soon(s outage.Seconds) string {
 	return strings.TrimSuffix(strings.TrimSuffix(lasting(probe.Instant(s)*1000), "00s"), "00m")
 }
+
+// countOf is "1 outage", "2 outages".
+func countOf(n int, one, many string) string {
+	if n == 1 {
+		many = one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}

@@ -28,3 +28,11 @@ func TestAge(t *testing.T) {
 		}
 	}
 }
+
+func TestCountOf(t *testing.T) {
+	for n, want := range map[int]string{0: "0 outages", 1: "1 outage", 2: "2 outages"} {
+		if got := countOf(n, "outage", "outages"); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

@@ -242,7 +242,7 @@ func tally(all []pair) string {
 			}
 		}
 	}
-	s := fmt.Sprintf("%d of %d outages found as they were; %d missed, %d extra", right, sure, missed, extra)
+	s := fmt.Sprintf("%d of %s; %d missed, %d extra", right, countOf(sure, "outage found as it was", "outages found as they were"), missed, extra)
 	if optional > 0 {
 		s += fmt.Sprintf("; %d of %d found that need not be", seen, optional)
 	}

@@ -79,7 +79,7 @@ func explainStore(err error) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return hint(err, "start `brownout run`, or name the store by --store")
 	case errors.Is(err, store.ErrLocked):
-		return hint(err, "an agent that is just starting or stopping holds it: try again in a moment")
+		return hint(err, "an agent that is just starting or stopping, or another command, holds it: try again in a moment")
 	case errors.As(err, &damaged):
 		return hint(err, "`brownout run` sets a damaged store aside, keeps it, and goes on with a new one")
 	}

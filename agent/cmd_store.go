@@ -86,11 +86,13 @@ func (a *app) storePruneCommand() *cobra.Command {
 			return err
 		}
 		q := retentionValues(&cfg.Store)
+		task := *careTaskOf("prune")
 		if *dry {
 			q.Set("dry", "1")
+			task.writes = false
 		}
 		var p store.Pruned
-		if _, err := a.careFor(c.Context(), f, careTaskOf("prune"), q, &p); err != nil {
+		if _, err := a.careFor(c.Context(), f, &task, q, &p); err != nil {
 			return err
 		}
 		return a.tellPruned(&p, *dry)
@@ -123,6 +125,9 @@ func (a *app) storeUpgradeCommand() *cobra.Command {
 			return err
 		}
 		u, err := store.Upgrade(cfg.Store.Path, store.Options{Timeout: storeWait}, a.careProgress("upgraded"))
+		if errors.Is(err, store.ErrLocked) {
+			return hint(err, "nothing was changed; an agent that runs upgraded its store when it started, and needs no other upgrade")
+		}
 		if err != nil {
 			return explainStore(err)
 		}

@@ -28,7 +28,7 @@ func lock(f *os.File, exclusive bool, timeout time.Duration) error {
 			return fmt.Errorf("lock store %s: %w", f.Name(), err)
 		}
 		if !time.Now().Before(end) {
-			return fmt.Errorf("store %s is %w%s: stop that process, or ask it through its socket", f.Name(), ErrLocked, holder(f))
+			return fmt.Errorf("store %s is %w%s: wait for that process to end, or stop it", f.Name(), ErrLocked, holder(f))
 		}
 	}
 }

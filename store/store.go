@@ -145,7 +145,7 @@ func (s *Store) openBolt() error {
 	db, err := openBoltOn(s.path, s.file, s.opt.ReadOnly)
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
-		return fmt.Errorf("store %s is %w: stop that process, or ask it through its socket", s.path, ErrLocked)
+		return fmt.Errorf("store %s is %w: wait for that process to end, or stop it", s.path, ErrLocked)
 	case err != nil:
 		return &DamagedError{s.path, err}
 	}

@@ -66,7 +66,7 @@ func TestHours(t *testing.T) {
 	}
 	h := hours[0]
 	if h.Start != at || h.Rounds != 3 || h.Judged != 2 || h.Observed != 32 || h.Rate() != 8000 || h.Lowest != 6000 || h.Lives != 34 ||
-		h.States[outage.Partial] != 2 || h.States[outage.Unknown] != 1 || h.RTT[2] != probe.QuantiseRTT(2000) {
+		h.States[outage.Partial] != 1 || h.States[outage.Unknown] != 1 || h.RTT[2] != probe.QuantiseRTT(2000) {
 		t.Errorf("%+v, rate %v", h, h.Rate())
 	}
 	if all, err := s.Hours(outage.SpaceBlock, 0, 1<<60, false); err != nil || len(all) != 3 {

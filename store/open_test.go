@@ -34,7 +34,7 @@ func wantError(t *testing.T, err, is error, says ...string) {
 func TestOpenLocked(t *testing.T) {
 	s := openTest(t)
 	_, err := Open(s.Path(), Options{})
-	wantError(t, err, ErrLocked, s.Path(), fmt.Sprintf("pid %d", os.Getpid()), "socket")
+	wantError(t, err, ErrLocked, s.Path(), fmt.Sprintf("pid %d", os.Getpid()), "stop it")
 	_, err = Open(s.Path(), Options{ReadOnly: true, Timeout: time.Millisecond})
 	wantError(t, err, ErrLocked)
 	if _, setAside, err := OpenOrReplace(s.Path(), Options{}); setAside != "" || !errors.Is(err, ErrLocked) {

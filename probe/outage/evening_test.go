@@ -2,6 +2,7 @@ package outage_test
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -163,7 +164,7 @@ func TestProtocolsInLinesOfTheirOwn(t *testing.T) {
 // Loss that all suffer alike is found, be it looked at seldom.
 func TestLossOfAll(t *testing.T) {
 	for every, shares := range map[time.Duration][]float64{
-		5 * time.Minute: {0.5, 0.7}, 11 * time.Minute: {0.5, 0.7}, 30 * time.Minute: {0.5, 0.7}, time.Hour: {0.7},
+		5 * time.Minute: {0.5, 0.7}, 11 * time.Minute: {0.4, 0.5, 0.7}, 30 * time.Minute: {0.5, 0.7}, time.Hour: {0.7},
 	} {
 		for _, share := range shares {
 			w := evenings(t, 100, 0.3, 20*time.Hour, 24*time.Hour)
@@ -181,5 +182,29 @@ func TestLossOfAll(t *testing.T) {
 				t.Errorf("every %v, %.0f %%: %+v", every, 100*share, list)
 			}
 		}
+	}
+}
+
+// A small prefix of hosts that are always on is missed at night too, when half of the others sleep.
+func TestServersAreDarkAtNight(t *testing.T) {
+	servers := netip.MustParsePrefix("198.18.1.16/28")
+	w := evenings(t, 250, 0.55, 20*time.Hour, 24*time.Hour)
+	w.every = 11 * time.Minute
+	for i := range 6 {
+		h := simHost{addr: netip.AddrFrom4([4]byte{198, 18, 1, byte(17 + 2*i)}), rtt: 200_000, by: map[probe.Protocol]float64{probe.ICMP: 0.995}}
+		w.hosts = append(w.hosts, h)
+	}
+	base := w.down
+	w.down = func(at probe.Instant, a netip.Addr, p probe.Protocol) bool {
+		return !servers.Contains(a) && base(at, a, p)
+	}
+	from, to := simStart.Add(5*day+2*hour+30*minute), simStart.Add(5*day+5*hour+30*minute)
+	w.befall(5*24+2.5, 5*24+5.5, servers.Contains)
+	list := w.rounds(7).Outages(false)
+	if len(list) != 1 || !slices.Contains(list[0].Dark, servers) {
+		t.Fatalf("%+v, want one with %v dark", list, servers)
+	}
+	if o := &list[0]; apart(o.Start.At, from) > 11*minute || o.End == nil || apart(o.End.At, to) > 11*minute {
+		t.Errorf("%v until %v, want %v until %v", o.Start, o.End, from, to)
 	}
 }

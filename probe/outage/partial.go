@@ -187,18 +187,29 @@ func (d *Detector) opened(b *block, seen probe.Instant) {
 	d.move(b, Partial, b.Open.Start.At, seen, "")
 }
 
-// asTheRest reports whether a small prefix may be dark because so many hosts of its block are silent now anyway.
+// asTheRest reports whether a small prefix may be dark because so many hosts of its block are silent now anyway: of those
+// that answer as much of a day as its own.
 func (d *Detector) asTheRest(b *block, p netip.Prefix) bool {
 	if d.isBlock(p) {
 		return false
 	}
-	expected, answering, usual := int64(0), int64(0), int64(0)
+	const alike, least = 100_000, 10
+	lowest, usual := int64(million), int64(0)
+	for i := range d.Hosts {
+		if h := &d.Hosts[i]; h.Usual && p.Contains(h.Addr) {
+			lowest = min(lowest, h.AllDay)
+			usual++
+		}
+	}
+	floor := lowest - alike // of a day
+	if d.peers(b, p, floor) < least {
+		floor = 0
+	}
+	expected, answering := int64(0), int64(0)
 	for i := range d.Hosts {
 		h := &d.Hosts[i]
 		switch {
-		case !b.holds(h) || !h.Usual:
-		case p.Contains(h.Addr):
-			usual++
+		case !b.holds(h) || !h.Usual || p.Contains(h.Addr) || h.AllDay < floor:
 		default:
 			expected += h.AllDay
 			if h.Answers {
@@ -211,4 +222,14 @@ func (d *Detector) asTheRest(b *block, p netip.Prefix) bool {
 	}
 	silent := max(million-answering*1000/max(expected/1000, 1), leastSilence)
 	return usual*weight(silent) < enough
+}
+
+// peers is how many usual hosts of a block outside a prefix answer at least so much of a day.
+func (d *Detector) peers(b *block, p netip.Prefix, least int64) (n int) {
+	for i := range d.Hosts {
+		if h := &d.Hosts[i]; b.holds(h) && h.Usual && !p.Contains(h.Addr) && h.AllDay >= least {
+			n++
+		}
+	}
+	return n
 }

@@ -265,7 +265,7 @@ func (r *record) darkened() (out []Phase) {
 func (d *Detector) regained(b *block, seen probe.Instant) bool {
 	rate := d.rate(b, nil)
 	missing := b.Alive - d.alive(b, b.Open.Start.Latest)*million
-	if rate*10 >= b.Before*9 || b.Alive > 0 && 10*missing <= b.Alive || d.asTheUntouched(b) {
+	if rate*10 >= b.Before*9 || b.Alive > 0 && 10*missing <= b.Alive || d.asTheUntouched(b, seen) {
 		return true
 	}
 	if b.Open.Cause != causeReturn || seen < b.Open.Back.Latest.Add(2*d.MedianGap) {
@@ -280,8 +280,8 @@ func (d *Detector) regained(b *block, seen probe.Instant) bool {
 
 // asTheUntouched reports whether those hosts that an outage had silenced live again as the others do, nine for their ten: at an
 // hour at which many sleep, neither live as they did before. At least half of them are back. Those that had left before it
-// are neither.
-func (d *Detector) asTheUntouched(b *block) bool {
+// are neither. Nobody sleeps who was silent for three rounds only: loss would make the untouched look asleep.
+func (d *Detector) asTheUntouched(b *block, seen probe.Instant) bool {
 	const least = 10
 	o := b.Open
 	var hosts int
@@ -301,13 +301,16 @@ func (d *Detector) asTheUntouched(b *block) bool {
 			hosts++
 		}
 		expected[k] += h.Expected
-		if h.Answers {
+		if h.Answers || k == 0 && h.Since >= seen.Add(-3*d.MedianGap) {
 			living[k] += million
 		}
 	}
 	share := int64(million)
 	if hosts >= least {
 		share = min(living[0]*1000/max(expected[0]/1000, 1), million)
+	}
+	if _, odds := b.Loss.worst(); odds >= certain {
+		return false // those that are back may be gone again
 	}
 	return expected[1] > 0 && 2*living[1] >= expected[1] && 10*living[1] >= 9*(expected[1]/1000)*(share/1000)
 }

@@ -249,6 +249,10 @@ func (k *checker) references() {
 			k.bad("vantage.references", a.String(), "is no address of a host")
 		}
 	}
+	if lone := probe.LoneReference(v.References, k.c.Targets); lone.IsValid() {
+		k.c.warn("vantage.references: " + lone.String() + " is the only one of its address family, and targets are of it too: " +
+			"while it does not answer, all is unknown; add another")
+	}
 	if err := probe.Vouch(v.References, k.c.Targets); err != nil && !v.AcknowledgeNoVantage {
 		k.c.warn("vantage.references: " + err.Error() + ": no total outage will be declared, for a fault of our own " +
 			"could not be told from one (vantage.acknowledge_no_vantage = true accepts the risk)")

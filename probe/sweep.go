@@ -248,10 +248,17 @@ func (w *Sweep) untilTimeout(now time.Duration) time.Duration {
 	return max(w.sentOf(w.log[w.expired])+w.sweeper.cfg.Timeout-now, lookEvery)
 }
 
-// finish ends sending: what is still undecided is unsent.
+// finish ends sending: what is still undecided is unsent. In an unpaced sweep that was broken off, who was silent for a timeout
+// waited only to be doubted.
 func (w *Sweep) finish() {
+	w.doubted = doubtRounds
+	w.look(true)
+	over := w.timedOut(time.Since(w.base))
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	for _, ref := range over {
+		w.silence(ref.service())
+	}
 	w.sending, w.known = false, w.inFlight()
 	for i := range w.table {
 		if !w.table[i].decided() {

@@ -371,6 +371,24 @@ func TestStallIsNotFlooded(t *testing.T) {
 	})
 }
 
+// TestBrokenOffPassTellsTheSilent: of an unpaced sweep that is broken off, who was silent for a timeout is not unsent.
+func TestBrokenOffPassTellsTheSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := openFake(t, SweeperConfig{Timeout: 100 * time.Millisecond, Rate: 100}, silent)
+		defer s.Close()
+		ctx, cancel := context.WithCancel(t.Context())
+		w, err := s.Start(ctx, icmpOrder(t, 0, "198.18.0.0/24"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		cancel()
+		if got := outcomes(finalRound(t, w).Passes[0]); got[Timeout] < 80 || got[Timeout] > 100 {
+			t.Errorf("%v after a second at 100 a second", got)
+		}
+	})
+}
+
 func TestCancelledSweepIsUnsent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := openFake(t, SweeperConfig{}, replyAfter(time.Second))

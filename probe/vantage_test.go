@@ -229,6 +229,15 @@ func TestVouch(t *testing.T) {
 	}
 }
 
+func TestLoneReference(t *testing.T) {
+	mixed := addrs("198.18.0.1", "198.18.1.1", "fd00:1::1")
+	for targets, want := range map[string]string{"198.19.0.0/28": "invalid IP", "fd00::/124": "fd00:1::1", "198.19.0.0/28 fd00::/124": "fd00:1::1"} {
+		if got := LoneReference(mixed, testSpace(t, strings.Fields(targets)...)); got.String() != want {
+			t.Errorf("for %s: %s, want %s", targets, got, want)
+		}
+	}
+}
+
 func TestVantageGateway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gateway := netip.MustParseAddr("198.18.3.1")

@@ -39,6 +39,18 @@ func Vouch(references []netip.Addr, targets Space) error {
 	return nil
 }
 
+// LoneReference is a reference that is the only one of an address family that targets are of, on which all depends; the zero
+// Addr: there is none.
+func LoneReference(references []netip.Addr, targets Space) netip.Addr {
+	c := VantageConfig{References: references, Targets: targets}
+	for _, group := range c.byFamily() {
+		if len(group) == 1 && len(references) > 1 {
+			return references[group[0]]
+		}
+	}
+	return netip.Addr{}
+}
+
 // families reports whether addresses of IPv4 and of IPv6, which come after them, are in the space.
 func (s Space) families() (v4, v6 bool) {
 	return s.n > 0 && s.Addr(0).Is4(), s.n > 0 && !s.Addr(s.n-1).Is4()

@@ -12,8 +12,8 @@ import (
 // what falls that slowly is how the network is, and is learned.
 
 // abrupt reports whether a block's level fell by a fifth within a few rounds around a moment, and whether so many left together
-// or, by loss that all suffer alike, come and go. The level of this moment counts where no full round has ended since; but not where it had been falling for hours,
-// for then a moment's loss would make the fall look abrupt.
+// or, by loss that all suffer alike, come and go. The level of this moment counts where no full round has ended since; but not
+// where it had been falling for hours, for then a moment's loss would make the fall look abrupt.
 func (d *Detector) abrupt(b *block, is *suspicion, now probe.Instant) bool {
 	t := is.start.At
 	var before, after, highest, rounds int64

@@ -142,6 +142,29 @@ func TestAnswersOfThePast(t *testing.T) {
 	}
 }
 
+// Rounds of which each asks another part of the space outdate nothing that others found.
+func TestRoundsOfParts(t *testing.T) {
+	w := newWorld(t, 1, probe.ICMP)
+	for i := range 64 {
+		w.hosts = append(w.hosts, simHost{addr: w.space.Addr(16 * i), rtt: 200_000, by: map[probe.Protocol]float64{probe.ICMP: 1}})
+	}
+	d := outage.New(outage.Config{})
+	for i := range 200 {
+		part, err := probe.ParseSpace([]string{netip.PrefixFrom(w.space.Addr(i%8*128), 25).String()}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := simStart.Add(int64(i) * 5 * minute)
+		d.Advance(start)
+		if err := d.Put(w.round(probe.Full, start, 4*time.Minute, []probe.Aim{{Protocol: probe.ICMP, Targets: part}})); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if is := d.Blocks()[0]; is.State != outage.Up || is.Observed != 64 {
+		t.Errorf("%v, %d of 64 observed", is.State, is.Observed)
+	}
+}
+
 // While nothing can be sent, neither by rounds nor between them, it stays unknown from the first round on.
 func TestNothingCanBeSent(t *testing.T) {
 	w := newWorld(t, 3).like2014()

@@ -2,6 +2,7 @@ package outage
 
 import (
 	"cmp"
+	"net/netip"
 	"slices"
 
 	"brownout/probe"
@@ -103,8 +104,12 @@ func mostlySent(r *probe.Round) bool {
 }
 
 // passOver takes the protocols for inactive by which we failed to probe most of what answers by them, where we did not by
-// others: nothing is expected of them, and nothing that they said before still holds.
+// others: nothing is expected of them, and nothing that they said before still holds. A round that was broken off says nothing
+// of it.
 func (d *Detector) passOver(r *probe.Round) {
+	if !r.Whole() {
+		return
+	}
 	var failed []uint32
 	due := 0
 	for i := range r.Passes {
@@ -143,7 +148,7 @@ func (d *Detector) baselineIn(p *probe.Pass) (due, unsent int) {
 
 // learnRound learns from a full round, and from the one before where its block proved to be up.
 func (d *Detector) learnRound(r *probe.Round) {
-	d.outdate()
+	d.outdate(r)
 	for i := range d.Services {
 		s := &d.Services[i]
 		b := d.teacher(&d.Hosts[s.Host])
@@ -169,22 +174,36 @@ func (d *Detector) learnRound(r *probe.Round) {
 }
 
 // outdate forgets what services said that full rounds have had nothing of: they are not probed any more, or we fail to. A
-// round that has nothing of anybody was blind, and says nothing of them.
-func (d *Detector) outdate() {
-	if !slices.ContainsFunc(d.Services, func(s service) bool { return s.Fresh != noTrial }) {
+// round that was broken off, or has nothing of anybody and was blind, says nothing of them; nor does one of other targets.
+func (d *Detector) outdate(r *probe.Round) {
+	if !r.Whole() || !slices.ContainsFunc(d.Services, func(s service) bool { return s.Fresh != noTrial }) {
 		return
 	}
 	for i := range d.Services {
 		s := &d.Services[i]
-		if s.Fresh != noTrial {
+		h := &d.Hosts[s.Host]
+		switch {
+		case s.Fresh != noTrial:
 			s.Missed = 0
-			continue
+		case !d.protocol(s.Code).Active:
+			s.Answers = false
+		case aimedAt(r, s.Code, h.Addr):
+			s.miss()
 		}
-		if s.miss(); !s.Answers {
-			h := &d.Hosts[s.Host]
+		if !s.Answers {
 			h.Answers = d.answersBy(h, nil)
 		}
 	}
+}
+
+// aimedAt reports whether a round was to probe a service.
+func aimedAt(r *probe.Round, code uint32, a netip.Addr) bool {
+	k := slices.IndexFunc(r.Passes, func(p probe.Pass) bool { return p.Protocol.Code() == code })
+	if k < 0 {
+		return false
+	}
+	_, ok := r.Passes[k].Targets.Index(a)
+	return ok
 }
 
 // learn counts what the round of start said of a service.

@@ -42,7 +42,7 @@ func (f *far) hear(t *testing.T, heard func(c *ipv4.PacketConn, request []byte, 
 }
 
 // TestOurInterfaceDown takes the interface down in the middle of a sweep whose answers take a while: some are on their way
-// when it goes. It stays down, comes back at once, or only loses its carrier, which no send fails of.
+// when it goes. It stays down, comes back as soon as sends have failed, or only loses its carrier, which no send fails of.
 func TestOurInterfaceDown(t *testing.T) {
 	t.Parallel() // it is a process of its own, and waits most of the time
 	if !inNamespace(t) {
@@ -54,17 +54,24 @@ func TestOurInterfaceDown(t *testing.T) {
 	f.resolve(t, 300*time.Millisecond)
 	for _, fault := range []struct {
 		name string
-		make func()
+		make func([]*Sweeper)
 	}{
-		{"down and up", func() { command(t, "ip link set near0 down"); connectNear(t) }},
-		{"down for good", func() { command(t, "ip link set near0 down") }},
-		{"without a carrier", func() { f.command(t, "ip link set far0 down") }},
+		{"down and up", func(sweepers []*Sweeper) {
+			command(t, "ip link set near0 down")
+			eventually(t, "sends fail", func() bool {
+				raw, datagram := sweepers[0].Stats().Protocols, sweepers[1].Stats().Protocols
+				return len(raw[ICMP].Local) > 0 && len(raw[DNS].Local) > 0 && len(datagram[ICMP].Local) > 0
+			})
+			connectNear(t)
+		}},
+		{"down for good", func([]*Sweeper) { command(t, "ip link set near0 down") }},
+		{"without a carrier", func([]*Sweeper) { f.command(t, "ip link set far0 down") }},
 	} {
 		connectNear(t)
 		sweepers := openFaulty(t, SweeperConfig{Timeout: 2 * time.Second, Rate: 300})
 		sweeps := startFaulty(t, sweepers, 0, routed4)
 		halfSent(t, sweeps)
-		fault.make()
+		fault.make(sweepers)
 		all := blameless(t, sweeps)
 		wantSome(t, all, Reply)
 		delete(all, "tcp/80") // which sends again when the interface is back

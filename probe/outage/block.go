@@ -72,6 +72,12 @@ func (b *block) probed() bool { return b.Index == 0 || b.Targets > 0 }
 // judged reports whether the block has a verdict at all.
 func (b *block) judged() bool { return b.State != Learning && b.State != Unobservable }
 
+// doubtNoMore takes back what spoke against "up" before a moment.
+func (b *block) doubtNoMore(at probe.Instant) {
+	b.Loss.reset(at)
+	b.Suspect, b.Doubted, b.LossAt = 0, 0, 0
+}
+
 // calm reports whether what the block does now may be learned as usual: nothing is wrong, or it has been doubted for so
 // long that the doubt is about what was learned.
 func (b *block) calm() bool { return b.State <= Up && (b.Suspect == 0 || b.Doubted >= doubtedRounds) }

@@ -61,9 +61,9 @@ type memory struct {
 // protocol is what is remembered of one.
 type protocol struct {
 	Code   uint32
-	N      int64 // full rounds, forgotten like a service's
-	Active bool  // in the latest full rounds
-	Missed uint8 // how many of the latest were without it, up to mostMissed
+	N      int64  // full rounds, forgotten like a service's
+	Active bool   // in the latest full rounds
+	Missed misses // that were without it
 }
 
 // Unseen is a time in which we did not look, or could not trust what we saw.

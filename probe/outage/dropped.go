@@ -44,8 +44,7 @@ func (d *Detector) drop(b *block, at probe.Instant) {
 		}
 	}
 	if b.Open == nil {
-		b.Loss.reset(at)
-		b.Suspect, b.Doubted, b.LossAt = 0, 0, 0
+		b.doubtNoMore(at)
 	}
 	switch {
 	case b.Index == 0 && b.State > Learning && b.Expected == 0: // all of it is new

@@ -48,7 +48,7 @@ type service struct {
 	RTTs     uint32 // how many FastRTT stands on
 	Fresh    trial  // of the full round under way
 	Held     trial  // of the one before: learned once the block proves to have been up
-	Missed   uint8  // full rounds in a row that had nothing of it, up to mostMissed
+	Missed   misses // that had nothing of it
 	Reliable bool   // has a baseline
 	Mean     int64  // millionths: availability
 	Expected int64  // the same at this hour of the day
@@ -59,14 +59,16 @@ func (s *service) protocol() probe.Protocol {
 	return p
 }
 
-// mostMissed is how many full rounds in a row may have nothing of a service before what it said last is of the past.
+// mostMissed is how many full rounds in a row may have nothing of a service or a protocol before what it said last is of the past.
 const mostMissed = 4
 
-// miss notes that a full round had nothing of the service.
-func (s *service) miss() {
-	if s.Missed = min(s.Missed+1, mostMissed); s.Missed == mostMissed {
-		s.Answers = false
-	}
+// misses counts full rounds in a row, up to mostMissed.
+type misses uint8
+
+// add counts one more, and reports whether there are too many.
+func (m *misses) add() bool {
+	*m = min(*m+1, mostMissed)
+	return *m == mostMissed
 }
 
 // trial is what a full round said of a service, and after what.

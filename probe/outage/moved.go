@@ -94,8 +94,7 @@ func (d *Detector) resettle(b *block, left, lit []int32, at, seen probe.Instant)
 	}
 	for _, b := range []*block{b, &d.Parts[0]} { // what moved in a block moved in the space
 		b.Moved = moved
-		b.Loss.reset(seen)
-		b.Suspect, b.Doubted, b.LossAt = 0, 0, 0
+		b.doubtNoMore(seen)
 	}
 	d.refresh(seen)
 }

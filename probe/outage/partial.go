@@ -207,10 +207,7 @@ func (d *Detector) asTheRest(b *block, p netip.Prefix) bool {
 	}
 	expected, answering := int64(0), int64(0)
 	for i := range d.Hosts {
-		h := &d.Hosts[i]
-		switch {
-		case !b.holds(h) || !h.Usual || p.Contains(h.Addr) || h.AllDay < floor:
-		default:
+		if h := &d.Hosts[i]; b.holds(h) && h.Usual && !p.Contains(h.Addr) && h.AllDay >= floor {
 			expected += h.AllDay
 			if h.Answers {
 				answering += million

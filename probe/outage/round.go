@@ -26,19 +26,14 @@ func (d *Detector) begin(r *probe.Round) {
 		d.Starts = slices.Delete(d.Starts, 0, 1)
 	}
 	d.MedianGap = medianGap(d.Starts)
-	for i := range d.Protocols {
-		d.Protocols[i].miss()
+	for i := range d.Protocols { // one may have rounds of its own
+		if p := &d.Protocols[i]; p.Missed.add() {
+			p.Active = false
+		}
 	}
 	for i := range r.Passes {
 		p := d.protocol(r.Passes[i].Protocol.Code())
 		p.Active, p.Missed = true, 0
-	}
-}
-
-// miss notes that a full round is without the protocol: it may have rounds of its own.
-func (p *protocol) miss() {
-	if p.Missed = min(p.Missed+1, mostMissed); p.Missed == mostMissed {
-		p.Active = false
 	}
 }
 
@@ -187,8 +182,8 @@ func (d *Detector) outdate(r *probe.Round) {
 			s.Missed = 0
 		case !d.protocol(s.Code).Active:
 			s.Answers = false
-		case aimedAt(r, s.Code, h.Addr):
-			s.miss()
+		case aimedAt(r, s.Code, h.Addr) && s.Missed.add():
+			s.Answers = false
 		}
 		if !s.Answers {
 			h.Answers = d.answersBy(h, nil)

@@ -282,6 +282,9 @@ func (d *Detector) regained(b *block, seen probe.Instant) bool {
 // hour at which many sleep, neither live as they did before. At least half of them are back. Those that had left before it
 // are neither. Nobody sleeps who was silent for three rounds only: loss would make the untouched look asleep.
 func (d *Detector) asTheUntouched(b *block, seen probe.Instant) bool {
+	if _, odds := b.Loss.worst(); odds >= certain {
+		return false // those that are back may be gone again
+	}
 	const least = 10
 	o := b.Open
 	var hosts int
@@ -308,9 +311,6 @@ func (d *Detector) asTheUntouched(b *block, seen probe.Instant) bool {
 	share := int64(million)
 	if hosts >= least {
 		share = min(living[0]*1000/max(expected[0]/1000, 1), million)
-	}
-	if _, odds := b.Loss.worst(); odds >= certain {
-		return false // those that are back may be gone again
 	}
 	return expected[1] > 0 && 2*living[1] >= expected[1] && 10*living[1] >= 9*(expected[1]/1000)*(share/1000)
 }

@@ -106,6 +106,9 @@ func TestAnswersTakenAreThoseWritten(t *testing.T) {
 		{"status", "", new(web.Status), new(web.Status)},
 		{"outages", "blocks=true", new([]outage.Outage), new([]outage.Outage)},
 		{"changes", "", new([]outage.Change), new([]outage.Change)},
+		{"rounds", "limit=0", new([]web.RoundInfo), new([]web.RoundInfo)},
+		{"summaries", "by=hour", new([]web.Period), new([]web.Period)},
+		{"addresses/198.18.0.3", "limit=0", new([]web.Observation), new([]web.Observation)},
 	} {
 		query, err := url.ParseQuery(test.query)
 		if err != nil {

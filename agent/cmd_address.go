@@ -43,8 +43,8 @@ func (a *app) addressCommand() *cobra.Command {
 
 func (a *app) drawAddress(list []web.Observation) {
 	p := a.paletteOf(a.stdout)
-	t := a.newTable("SENT (UTC)", "KIND", "PROTOCOL", "OUTCOME", "RTT", "")
-	rightAligned(t, 5)
+	t := a.newColumns("SENT (UTC)", "KIND", "PROTOCOL", "OUTCOME", "RTT", "")
+	t.alignRight(4)
 	for i := range list {
 		o := &list[i]
 		sent, rtt, remark := "", "", ""
@@ -60,9 +60,9 @@ func (a *app) drawAddress(list []web.Observation) {
 		if !o.VantageOK {
 			remark += " vantage in doubt"
 		}
-		t.AppendRow([]any{sent, o.Kind.String(), o.Protocol.String(), p.outcome(o.Outcome), rtt, p.faint(remark)})
+		t.row(sent, o.Kind.String(), o.Protocol.String(), p.outcome(o.Outcome), rtt, p.faint(remark))
 	}
-	t.Render()
+	t.print()
 }
 
 // outcome is the word for an outcome; life stands out.

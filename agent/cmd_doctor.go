@@ -96,11 +96,11 @@ func (a *app) examine(ctx context.Context, f *configFlags, unpaced bool) *report
 
 func (a *app) drawReport(r *report) {
 	p := a.paletteOf(a.stdout)
-	t := a.newTable("CHECK", "", "")
+	t := a.newColumns("CHECK", "", "")
 	for _, f := range r.Checks {
-		t.AppendRow([]any{f.Check, p.verdict(f.Verdict), f.Detail})
+		t.row(f.Check, p.verdict(f.Verdict), f.Detail)
 	}
-	t.Render()
+	t.print()
 	for _, f := range r.Checks {
 		if f.Fix != "" {
 			fmt.Fprintf(a.stdout, "\n%s: %s\n", p.paint(f.Check, text.Bold), f.Fix)

@@ -101,8 +101,8 @@ func (a *app) drawOutages(list []outage.Outage) {
 		return
 	}
 	p := a.paletteOf(a.stdout)
-	t := a.newTable("KIND", "START (UTC)", "", "END (UTC)", "", "LASTED", "RATE", "ID")
-	rightAligned(t, 6, 7)
+	t := a.newColumns("KIND", "START (UTC)", "", "END (UTC)", "", "LASTED", "RATE", "ID")
+	t.alignRight(5, 6)
 	revised := false
 	for i := range list {
 		o := &list[i]
@@ -114,10 +114,10 @@ func (a *app) drawOutages(list []outage.Outage) {
 		if len(o.Revisions) > 0 {
 			kind, revised = kind+"*", true
 		}
-		t.AppendRow([]any{kind, stamp(o.Start.At), p.faint(spread(o.Start)), end, off, took,
-			percent(o.ResponseRate), p.faint(o.ID)})
+		t.row(kind, stamp(o.Start.At), p.faint(spread(o.Start)), end, off, took,
+			percent(o.ResponseRate), p.faint(o.ID))
 	}
-	t.Render()
+	t.print()
 	if revised {
 		fmt.Fprintln(a.stdout, p.faint("* revised by what was found later: see `brownout outages show ID`"))
 	}

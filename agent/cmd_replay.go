@@ -108,11 +108,11 @@ func (a *app) printStates(format string, list []outage.Stretch) error {
 		return web.WriteStatesCSV(a.stdout, list)
 	}
 	p := a.paletteOf(a.stdout)
-	t := a.newTable("BLOCK", "STATE", "START (UTC)", "END (UTC)", "LASTED")
-	rightAligned(t, 5)
+	t := a.newColumns("BLOCK", "STATE", "START (UTC)", "END (UTC)", "LASTED")
+	t.alignRight(4)
 	for _, s := range list {
-		t.AppendRow([]any{s.Block, p.state(s.State), stamp(s.Start), stamp(s.End), lasted(s.End - s.Start)})
+		t.row(s.Block, p.state(s.State), stamp(s.Start), stamp(s.End), lasted(s.End-s.Start))
 	}
-	t.Render()
+	t.print()
 	return nil
 }

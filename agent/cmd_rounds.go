@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -20,7 +21,7 @@ func (a *app) roundsCommand() *cobra.Command {
 	q := a.queryOf(c, "table", "json", "csv")
 	q.spanFlags(c)
 	q.param(c, "kind", "only round, core or confirm")
-	q.param(c, "limit", "at most `n` (default 20; 0: all)")
+	q.param(c, "limit", "at most `n`, the latest (default 20, with --by all; 0: all)")
 	q.param(c, "block", "with --by: of this `block`, like 198.18.0.0/24 (default space)")
 	by := choiceFlag(c, "by", "what a line is of", "round", "hour", "day")
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -41,8 +42,8 @@ func (a *app) roundsCommand() *cobra.Command {
 
 func (a *app) drawRounds(list []web.RoundInfo) {
 	p := a.paletteOf(a.stdout)
-	t := a.newTable("START (UTC)", "TOOK", "KIND", "ANSWERING", "OF", "PROTOCOLS", "VANTAGE")
-	rightAligned(t, 2, 4, 5)
+	t := a.newColumns("START (UTC)", "TOOK", "KIND", "ANSWERING", "OF", "PROTOCOLS", "VANTAGE")
+	t.alignRight(1, 3, 4)
 	for i := range list {
 		r := &list[i]
 		vantage := printable(r.Vantage)
@@ -53,9 +54,9 @@ func (a *app) drawRounds(list []web.RoundInfo) {
 		if r.UnderWay {
 			took = "so far"
 		}
-		t.AppendRow([]any{stamp(r.Start), took, r.Kind.String(), r.Answering, r.Addresses, protocolsLine(p, r), vantage})
+		t.row(stamp(r.Start), took, r.Kind.String(), strconv.Itoa(r.Answering), strconv.Itoa(r.Addresses), protocolsLine(p, r), vantage)
 	}
-	t.Render()
+	t.print()
 }
 
 // protocolsLine is "icmp 18  tcp/80 9": lives by protocol, with what was not sent, or of a round under way not yet.

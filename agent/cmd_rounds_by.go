@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"strconv"
 
 	"brownout/agent/web"
 	"brownout/probe/outage"
@@ -25,11 +26,11 @@ func (a *app) roundsBy(ctx context.Context, q *query, by string) error {
 
 func (a *app) drawPeriods(list []web.Period) {
 	p := a.paletteOf(a.stdout)
-	t := a.newTable("START (UTC)", "ROUNDS", "STATE", "RATE", "LOWEST", "ANSWERING", "RTT P10", "P50", "P90")
-	rightAligned(t, 2, 4, 5, 6, 7, 8, 9)
+	t := a.newColumns("START (UTC)", "ROUNDS", "STATE", "RATE", "LOWEST", "ANSWERING", "RTT P10", "P50", "P90")
+	t.alignRight(1, 3, 4, 5, 6, 7, 8)
 	for i := range list {
 		h := &list[i]
-		row := []any{stamp(h.Start), h.Rounds, p.state(h.State), "", "", "", "", "", ""}
+		row := []string{stamp(h.Start), strconv.Itoa(h.Rounds), p.state(h.State), "", "", "", "", "", ""}
 		if h.Rate != nil {
 			row[3], row[4] = percent(*h.Rate), percent(*h.Lowest)
 			row[5] = fmt.Sprintf("%.1f of %.1f", h.Observed.Float(), h.Expected.Float())
@@ -37,7 +38,7 @@ func (a *app) drawPeriods(list []web.Period) {
 		if h.RTT != nil {
 			row[6], row[7], row[8] = milliseconds(h.RTT[0]), milliseconds(h.RTT[2]), milliseconds(h.RTT[4])
 		}
-		t.AppendRow(row)
+		t.row(row...)
 	}
-	t.Render()
+	t.print()
 }

@@ -114,17 +114,17 @@ func (a *app) drawStatus(s *web.Status) {
 		return
 	}
 	fmt.Fprintln(a.stdout)
-	t := a.newTable("BLOCK", "STATE", "SINCE (UTC)", "ANSWERING", "RATE", "OF", "DROP", "IN", "TOTAL IN")
-	rightAligned(t, 5, 6, 7, 8, 9)
+	t := a.newColumns("BLOCK", "STATE", "SINCE (UTC)", "ANSWERING", "RATE", "OF", "DROP", "IN", "TOTAL IN")
+	t.alignRight(4, 5, 6, 7, 8)
 	for _, b := range s.Blocks {
 		answering, rate := fmt.Sprintf("%d of %.1f", b.Observed, b.Expected.Float()), percent(b.ResponseRate)
 		if b.Expected == 0 {
 			answering, rate = fmt.Sprint(b.Observed), ""
 		}
 		drop, in, total := detectable(&b)
-		t.AppendRow([]any{b.Block, p.state(b.State), stamp(b.Since), answering, rate, b.Targets, drop, in, total})
+		t.row(b.Block, p.state(b.State), stamp(b.Since), answering, rate, strconv.Itoa(b.Targets), drop, in, total)
 	}
-	t.Render()
+	t.print()
 	a.drawNotes(s.Blocks)
 	if len(s.Ongoing) > 0 {
 		fmt.Fprintln(a.stdout)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -98,31 +99,35 @@ func (a *app) printRound(format string, cfg *Config, r *probe.Round) error {
 
 // drawRound is a table of the addresses that answered, and a line for each protocol.
 func (a *app) drawRound(r *probe.Round) {
-	heads := []any{"ADDRESS"}
+	heads := []string{"ADDRESS"}
 	for i := range r.Passes {
 		heads = append(heads, r.Passes[i].Protocol.String())
 	}
-	t := a.newTable(heads...)
+	t := a.newColumns(heads...)
 	answering := answeringIndices(r)
 	for _, i := range answering {
-		row := []any{r.Space.Addr(i).String()}
+		row := []string{r.Space.Addr(i).String()}
 		for k := range r.Passes {
 			row = append(row, answerText(&r.Passes[k], i))
 		}
-		t.AppendRow(row)
+		t.row(row...)
 	}
 	if len(answering) > 0 {
-		t.Render()
+		t.print()
 		fmt.Fprintln(a.stdout)
 	}
 	info := web.Describe(r)
 	fmt.Fprintf(a.stdout, "%d of %d addresses answer; sent in %s.\n", info.Answering, info.Addresses, r.End.Time().Sub(r.Start.Time()))
-	sum := a.newTable("", "REPLY", "REFUSED", "LATE", "UNREACHABLE", "TIMEOUT", "UNSENT")
-	rightAligned(sum, 2, 3, 4, 5, 6, 7)
+	sum := a.newColumns("", "REPLY", "REFUSED", "LATE", "UNREACHABLE", "TIMEOUT", "UNSENT")
+	sum.alignRight(1, 2, 3, 4, 5, 6)
 	for _, p := range info.Probes {
-		sum.AppendRow([]any{p.Protocol, p.Reply, p.Refused, p.Late, p.Unreachable, p.Timeout, p.Unsent})
+		row := []string{p.Protocol.String()}
+		for _, n := range []int{p.Reply, p.Refused, p.Late, p.Unreachable, p.Timeout, p.Unsent} {
+			row = append(row, strconv.Itoa(n))
+		}
+		sum.row(row...)
 	}
-	sum.Render()
+	sum.print()
 }
 
 // answeringIndices are the addresses that showed life, by index, ascending.

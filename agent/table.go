@@ -1,14 +1,15 @@
 package agent
 
 import (
+	"bufio"
 	"cmp"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"unicode"
 
-	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 	"golang.org/x/term"
 
@@ -75,30 +76,79 @@ func (p palette) state(s outage.State) string {
 
 func (p palette) faint(s string) string { return p.paint(s, text.Faint) }
 
-// newTable is a table of ours: no frame, columns two spaces apart, headings underlined by nothing.
-func (a *app) newTable(heads ...any) table.Writer {
-	t := table.NewWriter()
-	t.SetOutputMirror(a.stdout)
-	style := table.StyleLight
-	style.Options = table.Options{}
-	style.Box.PaddingLeft, style.Box.PaddingRight = "", "  "
-	style.Format.Header, style.Format.HeaderAlign = text.FormatDefault, text.AlignDefault
-	if a.paletteOf(a.stdout).on {
-		style.Color.Header = text.Colors{text.Faint}
+// columns are rows in columns that are two spaces apart, without a frame. A year of an address has two hundred thousand of them.
+type columns struct {
+	to    io.Writer
+	heads []string
+	right []bool // columns of numbers
+	wide  []int  // columns' widths so far
+	cells []string
+}
+
+func (a *app) newColumns(heads ...string) *columns {
+	t := &columns{to: a.stdout, right: make([]bool, len(heads)), wide: make([]int, len(heads))}
+	p := a.paletteOf(a.stdout)
+	for i, h := range heads {
+		t.heads = append(t.heads, p.faint(h))
+		t.wide[i] = width(h)
 	}
-	t.SetStyle(style)
-	t.SuppressTrailingSpaces()
-	t.AppendHeader(heads)
 	return t
 }
 
-// rightAligned aligns columns, counted from 1, to the right: numbers.
-func rightAligned(t table.Writer, columns ...int) {
-	configs := make([]table.ColumnConfig, len(columns))
-	for i, n := range columns {
-		configs[i] = table.ColumnConfig{Number: n, Align: text.AlignRight, AlignHeader: text.AlignRight}
+// alignRight aligns columns, counted from 0, to the right.
+func (t *columns) alignRight(columns ...int) {
+	for _, i := range columns {
+		t.right[i] = true
 	}
-	t.SetColumnConfigs(configs)
+}
+
+// row adds a cell for each column.
+func (t *columns) row(cells ...string) {
+	for i, c := range cells {
+		t.wide[i] = max(t.wide[i], width(c))
+	}
+	t.cells = append(t.cells, cells...)
+}
+
+// print writes them.
+func (t *columns) print() {
+	b := bufio.NewWriter(t.to) // the stream remembers what fails
+	t.line(b, t.heads)
+	for row := range slices.Chunk(t.cells, len(t.heads)) {
+		t.line(b, row)
+	}
+	b.Flush()
+}
+
+func (t *columns) line(b *bufio.Writer, cells []string) {
+	room := 0 // what is to come before the next text, so that no line ends in spaces
+	for i, c := range cells {
+		spare := t.wide[i] - width(c)
+		if t.right[i] {
+			room += spare
+		}
+		if c != "" {
+			for ; room > 0; room-- {
+				b.WriteByte(' ')
+			}
+			b.WriteString(c)
+		}
+		if !t.right[i] {
+			room += spare
+		}
+		room += 2
+	}
+	b.WriteByte('\n')
+}
+
+// width is how many columns of a terminal a text takes.
+func width(s string) int {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return text.StringWidthWithoutEscSequences(s)
+		}
+	}
+	return len(s)
 }
 
 // printable is a text of others without what would move the cursor.

@@ -87,8 +87,33 @@ func list[T any](a *answer, format string, columns []column[T], seq iter.Seq2[*T
 		a.contentType("text/csv; charset=utf-8")
 		return writeCSV(a, columns, seq)
 	}
+	if t, ok := a.w.(Taker); ok && t.Take([]T(nil)) {
+		return give(t, seq)
+	}
 	a.contentType("application/json")
 	return writeSeq(a, seq)
+}
+
+// cloner is what a list overwrites by the next also where it points to.
+type cloner[T any] interface {
+	clone() T
+}
+
+// give gives a list as a slice to who takes such.
+func give[T any](to Taker, seq iter.Seq2[*T, error]) error {
+	var values []T
+	for v, err := range seq {
+		if err != nil {
+			return err
+		}
+		one := *v
+		if c, ok := any(v).(cloner[T]); ok {
+			one = c.clone()
+		}
+		values = append(values, one)
+	}
+	to.Take(values)
+	return nil
 }
 
 // whole answers with a list that is there as a whole.
@@ -98,6 +123,9 @@ func whole[T any](a *answer, format string, columns []column[T], values []T) err
 	}
 	return list(a, format, columns, each(values))
 }
+
+// latest is the end of a list that is in order of time.
+func latest[T any](list []T, most int) []T { return list[max(0, len(list)-most):] }
 
 // object answers with one object.
 func object(a *answer, v any) error {
@@ -110,7 +138,7 @@ func object(a *answer, v any) error {
 
 // Taker is a ResponseWriter in this process that may want answers as they are: one that it takes is not written as JSON.
 type Taker interface {
-	// Take is given a slice, or a pointer to a struct.
+	// Take is given a slice, or a pointer to a struct. What it takes may be followed by more of the same type: the last counts.
 	Take(answer any) bool
 }
 

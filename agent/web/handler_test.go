@@ -158,7 +158,7 @@ func TestListsAreWellFormed(t *testing.T) {
 		{"rounds/2026-03-01T00:00:00Z", 288}, {"addresses/198.18.0.3", 72}, {"addresses/198.18.0.3?limit=5", 5},
 		{"addresses/203.0.113.7", 0}, {"changes?block=space&since=2026-03-01T05:20:00Z", 1}, {"states?block=space&since=2026-03-01T05:20:00Z", 2},
 		{"states?block=space&since=2026-03-01T03:00:00Z&until=2026-03-01T03:30:00Z", 1},
-		{"summaries", 35}, {"summaries?block=198.18.1.0/24&since=2026-03-01T06:14:00Z", 1},
+		{"summaries", 35}, {"summaries?limit=3", 3}, {"summaries?by=hour&limit=2", 2}, {"summaries?block=198.18.1.0/24&since=2026-03-01T06:14:00Z", 1},
 		{"export?since=2026-03-01T06:25:00%2B00:00", 288},
 	} {
 		sep := "?"

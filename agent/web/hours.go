@@ -31,7 +31,7 @@ type Period struct {
 const hourMS = 3600_000
 
 // hours answers with hours or days, that in which the time begins included: a year comes at once.
-func (h *handler) hours(a *answer, format, block string, from, to probe.Instant, days bool) error {
+func (h *handler) hours(a *answer, format, block string, from, to probe.Instant, days bool, limit int) error {
 	said, err := h.said(block)
 	if err != nil {
 		return err
@@ -49,6 +49,7 @@ func (h *handler) hours(a *answer, format, block string, from, to probe.Instant,
 	if err != nil {
 		return err
 	}
+	all = latest(all, limit)
 	return list(a, format, periodColumns, func(yield func(*Period, error) bool) {
 		for i := range all {
 			p := periodOf(block, &all[i], lasts)

@@ -26,6 +26,31 @@ type Observation struct {
 	From      *netip.Addr    `json:"icmp_from,omitempty"`
 }
 
+// clone is a copy that shares nothing.
+func (o *Observation) clone() Observation {
+	var own struct {
+		sentAt     probe.Instant
+		rtt        uint32
+		kind, code uint8
+		from       netip.Addr
+	}
+	out := *o
+	out.SentAt = moved(o.SentAt, &own.sentAt)
+	out.RTT = moved(o.RTT, &own.rtt)
+	out.Type, out.Code = moved(o.Type, &own.kind), moved(o.Code, &own.code)
+	out.From = moved(o.From, &own.from)
+	return out
+}
+
+// moved copies what from points to, if anything, and points to the copy.
+func moved[T any](from, to *T) *T {
+	if from == nil {
+		return nil
+	}
+	*to = *from
+	return to
+}
+
 // observer reads the observations of a round.
 type observer struct {
 	r *probe.Round

@@ -15,7 +15,7 @@ func (h *handler) outages(a *answer) error {
 	block, status := a.p.get("block"), a.p.word("status", "", "ongoing", "ended")
 	kind := a.p.word("kind", "", "partial", "total")
 	from, to := a.p.span()
-	limit := a.p.limit(0)
+	limit := a.p.limit(mostRows)
 	if err := a.p.done(); err != nil {
 		return err
 	}
@@ -33,9 +33,7 @@ func (h *handler) outages(a *answer) error {
 			status != "" && string(o.Status) != status || kind != "" && o.Kind.String() != kind || !overlaps(&o, from, to)
 	})
 	slices.SortFunc(all, outage.CompareOutages)
-	if limit > 0 && len(all) > limit {
-		all = all[len(all)-limit:] // the latest
-	}
+	all = latest(all, limit)
 	if format == "codf" {
 		return h.codf(a, all, from, to)
 	}

@@ -154,6 +154,7 @@ func (h *handler) summaries(a *answer) error {
 	format, block := a.p.format(), cmp.Or(a.p.get("block"), outage.SpaceBlock)
 	by := a.p.word("by", "round", "hour", "day")
 	from, to := a.p.span()
+	limit := a.p.limit(mostRows)
 	if err := a.p.done(); err != nil {
 		return err
 	}
@@ -161,13 +162,13 @@ func (h *handler) summaries(a *answer) error {
 		return err
 	}
 	if by != "round" {
-		return h.hours(a, format, block, from, to, by == "day")
+		return h.hours(a, format, block, from, to, by == "day", limit)
 	}
 	all, err := h.src.Summaries(block, from, to)
 	if err != nil {
 		return err
 	}
-	return whole(a, format, summaryColumns, all)
+	return whole(a, format, summaryColumns, latest(all, limit))
 }
 
 var summaryColumns = append([]column[outage.Summary]{

@@ -46,6 +46,30 @@ func (w *Sweep) hand(kind protocolKind, packets []Packet, refs []attemptRef) {
 	}
 }
 
+// tend has an unpaced sweep read its wires itself, where they can be, or leaves that to them.
+func (w *Sweep) tend(on bool) {
+	if w.flood == nil {
+		return
+	}
+	for _, wire := range w.sweeper.wires {
+		if t, ok := wire.(tended); ok {
+			t.Tend(on)
+		}
+	}
+}
+
+// read reads the wires that an unpaced sweep tends.
+func (w *Sweep) read() {
+	if w.flood == nil {
+		return
+	}
+	for _, wire := range w.sweeper.wires {
+		if t, ok := wire.(tended); ok {
+			t.Read()
+		}
+	}
+}
+
 // failures takes back the packets that were not sent, but for those that are worth another try: it returns these.
 func (w *Sweep) failures(packets []Packet, refs []attemptRef, last bool) ([]Packet, []attemptRef) {
 	n := 0

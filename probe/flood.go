@@ -58,13 +58,13 @@ const (
 	firstPatience  = 100 * time.Millisecond
 	leastPatience  = 20 * time.Millisecond
 	mostPatience   = time.Second
-	floodTick      = time.Millisecond
+	floodTick      = 2 * time.Millisecond
 	fullQueue      = 0.25 // of the receive buffer: beyond this, sending waits for reading
 	nearby         = 20 * time.Millisecond
 )
 
 func newFlood() *flood {
-	return &flood{rate: floodRate, window: floodWindow, patience: firstPatience, live: 1, judging: true}
+	return &flood{rate: floodRate, level: batchLimit, window: floodWindow, patience: firstPatience, live: 1, judging: true}
 }
 
 // allow says how many packets may be sent now, or how long to wait.
@@ -73,12 +73,16 @@ func (f *flood) allow(now time.Duration) (n int, wait time.Duration) {
 	f.level = min(f.level+float64(f.rate*(now-f.at).Seconds()), max(1, float64(f.rate*floodTick.Seconds()*2)))
 	f.at = now
 	room := f.room()
-	n = int(min(f.level, room, batchLimit))
 	f.blocked = room < 1
-	if n < 1 {
+	if f.blocked || f.level < f.portion() {
 		return 0, floodTick
 	}
-	return n, 0
+	return int(min(f.level, room, batchLimit)), 0
+}
+
+// portion is how many packets are sent at once at least: each look at what is due costs as much as several packets.
+func (f *flood) portion() float64 {
+	return min(max(1, float64(f.rate*floodTick.Seconds())), batchLimit)
 }
 
 // room is how many packets may join those on their way: an answer that stands out means 1/live packets that do.

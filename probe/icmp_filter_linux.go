@@ -2,6 +2,7 @@ package probe
 
 import (
 	"fmt"
+	"math"
 	"unsafe"
 
 	"golang.org/x/net/bpf"
@@ -25,6 +26,23 @@ func setFilter(fd int, v6 bool, id uint16) error {
 	f := unix.SockFprog{Len: uint16(len(code)), Filter: (*unix.SockFilter)(unsafe.Pointer(&code[0]))}
 	if err := unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &f); err != nil {
 		return fmt.Errorf("attach icmp filter: %w", err)
+	}
+	return nil
+}
+
+// setTypes6 lets only the types in that the parser knows.
+func setTypes6(fd int) error {
+	var f unix.ICMPv6Filter
+	for i := range f.Data {
+		f.Data[i] = math.MaxUint32 // a bit that is set keeps its type out
+	}
+	accept := func(kind uint8) { f.Data[kind>>5] &^= 1 << (kind & 31) }
+	for kind := unreachable6; kind <= badParameters6; kind++ {
+		accept(kind)
+	}
+	accept(echoReply6)
+	if err := unix.SetsockoptICMPv6Filter(fd, unix.SOL_ICMPV6, unix.ICMPV6_FILTER, &f); err != nil {
+		return fmt.Errorf("set icmp socket's filter: %w", err)
 	}
 	return nil
 }

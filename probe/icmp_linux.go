@@ -15,6 +15,7 @@ type icmpWire struct {
 
 	mu      sync.RWMutex // guards what follows
 	v4, v6  *icmpSocket
+	tenders int
 	discard discards // opened with a datagram socket of IPv6
 }
 
@@ -62,6 +63,36 @@ func (w *icmpWire) Send(packets []Packet) {
 		}
 		s.send(packets[:n])
 		packets = packets[n:]
+	}
+}
+
+// Tend stops or lets the sockets' own goroutines read. A socket that is opened meanwhile reads on its own.
+func (w *icmpWire) Tend(on bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	before := w.tenders
+	if w.tenders++; !on {
+		w.tenders -= 2
+	}
+	if before > 0 && w.tenders > 0 {
+		return
+	}
+	for _, s := range []*icmpSocket{w.v4, w.v6} {
+		if s != nil {
+			s.hear(!on)
+		}
+	}
+}
+
+// Read delivers what has come to both sockets.
+func (w *icmpWire) Read() {
+	w.mu.RLock()
+	v4, v6 := w.v4, w.v6
+	w.mu.RUnlock()
+	for _, s := range []*icmpSocket{v4, v6} {
+		if s != nil {
+			s.readAll()
+		}
 	}
 }
 
@@ -157,7 +188,7 @@ func icmpDescriptor(v6, raw bool) (int, error) {
 	if raw {
 		kind, mode = unix.SOCK_RAW, ICMPRaw
 	}
-	fd, err := unix.Socket(family, kind|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, protocol)
+	fd, err := unix.Socket(family, kind|unix.SOCK_CLOEXEC, protocol)
 	if err != nil {
 		hint := "net.ipv4.ping_group_range does not hold this group"
 		if raw {

@@ -13,21 +13,27 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/net/ipv6"
 	"golang.org/x/sys/unix"
 )
 
 // icmpSocket is one socket and the goroutine that reads it.
 type icmpSocket struct {
-	cfg  *SweeperConfig
-	sink func(Arrival)
-	v6   bool
-	raw  bool
-	echo *echo
-	conn net.PacketConn
-	fd   syscall.RawConn
-	read sync.WaitGroup
-	busy atomic.Bool // messages may have been received that are not delivered
+	cfg    *SweeperConfig
+	sink   func(Arrival)
+	v6     bool
+	raw    bool
+	echo   *echo
+	file   *os.File // owns the descriptor, which the runtime's poller does not watch
+	fd     syscall.RawConn
+	poller *poller
+	busy   atomic.Bool // messages may have been received that are not delivered
+
+	readMu   sync.Mutex // guards what receiving needs
+	in       *batch
+	read     int // messages, by the latest call
+	failure  unix.Errno
+	receive  func(fd uintptr)
+	arrivals stampClock
 
 	mu      sync.Mutex // guards what is being sent
 	out     *batch     // requests, patched in place
@@ -51,26 +57,33 @@ func newICMPSocket(cfg *SweeperConfig, v6, raw bool, sink func(Arrival)) (*icmpS
 	if err != nil {
 		return nil, err
 	}
-	file := os.NewFile(uintptr(fd), "icmp")
-	defer file.Close()
-	id, err := icmpID(fd, v6, raw)
+	s := &icmpSocket{cfg: cfg, sink: sink, v6: v6, raw: raw, file: os.NewFile(uintptr(fd), "icmp")}
+	if err := s.open(fd); err != nil {
+		return nil, errors.Join(err, s.file.Close())
+	}
+	return s, nil
+}
+
+func (s *icmpSocket) open(fd int) error {
+	id, err := icmpID(fd, s.v6, s.raw)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	s := &icmpSocket{cfg: cfg, sink: sink, v6: v6, raw: raw, echo: newEcho(v6, raw && !v6, id, cfg.Contact)}
+	s.echo = newEcho(s.v6, s.raw && !s.v6, id, s.cfg.Contact)
 	if err := s.setOptions(fd); err != nil {
-		return nil, err
+		return err
 	}
-	if s.conn, err = net.FilePacketConn(file); err != nil {
-		return nil, fmt.Errorf("open icmp socket: %w", err)
-	}
-	if err := s.wrap(); err != nil {
-		return nil, errors.Join(err, s.conn.Close())
+	if s.fd, err = s.file.SyscallConn(); err != nil {
+		return fmt.Errorf("open icmp socket: %w", err)
 	}
 	s.prepare()
-	s.read.Add(1)
-	go s.receive()
-	return s, nil
+	if s.poller, err = startPoller(s.ready); err != nil {
+		return fmt.Errorf("open icmp socket: %w", err)
+	}
+	if err := s.poller.watch(fd, unix.EPOLLIN, watchID{}); err != nil {
+		return errors.Join(err, s.poller.Close())
+	}
+	return nil
 }
 
 // icmpID chooses the identifier of a raw socket, or has the kernel choose that of a datagram one.
@@ -107,6 +120,11 @@ func (s *icmpSocket) setOptions(fd int) error {
 			return err
 		}
 	}
+	if s.raw && s.v6 {
+		if err := setTypes6(fd); err != nil {
+			return err
+		}
+	}
 	// Without it, a raw socket hides that a packet found no buffer: net/ipv4/raw.c.
 	if err := reportErrors(fd, !s.v6); err != nil {
 		return fmt.Errorf("set icmp socket's error queue: %w", err)
@@ -120,26 +138,7 @@ func (s *icmpSocket) setOptions(fd int) error {
 	return nil
 }
 
-func (s *icmpSocket) wrap() error {
-	if s.v6 && s.raw {
-		var f ipv6.ICMPFilter
-		f.SetAll(true)
-		for kind := ipv6.ICMPType(unreachable6); kind <= ipv6.ICMPType(badParameters6); kind++ {
-			f.Accept(kind)
-		}
-		f.Accept(ipv6.ICMPTypeEchoReply)
-		if err := ipv6.NewPacketConn(s.conn).SetICMPFilter(&f); err != nil {
-			return fmt.Errorf("set icmp socket's filter: %w", err)
-		}
-	}
-	var err error
-	if s.fd, err = s.conn.(syscall.Conn).SyscallConn(); err != nil {
-		return fmt.Errorf("open icmp socket: %w", err)
-	}
-	return nil
-}
-
-// prepare allocates everything that sending needs.
+// prepare allocates everything that sending and receiving need.
 func (s *icmpSocket) prepare() {
 	s.out = newBatch(batchLimit, len(s.echo.request), unix.CmsgSpace(4))
 	for i, body := range s.out.bodies {
@@ -147,6 +146,8 @@ func (s *icmpSocket) prepare() {
 		askDeparture(s.out.oobs[i])
 	}
 	s.sendOut = func(fd uintptr) { s.sendBatch(int(fd), s.sending) } // made once: a closure made anew is an allocation
+	s.in = newBatch(batchLimit, largestMessage, 64)
+	s.receive = func(fd uintptr) { s.read, s.failure = s.in.receive(int(fd)) }
 	s.errBuf, s.errOOB = make([]byte, largestMessage), make([]byte, 512)
 }
 
@@ -157,9 +158,9 @@ func (s *icmpSocket) send(packets []Packet) {
 	for len(packets) > 0 {
 		n := min(len(packets), batchLimit)
 		s.sending = packets[:n]
-		if closed := s.fd.Control(s.sendOut); closed != nil {
+		if s.fd.Control(s.sendOut) != nil {
 			for i := range s.sending {
-				s.sending[i].Err = closed
+				s.sending[i].Err = net.ErrClosed
 			}
 		}
 		packets = packets[n:]
@@ -213,47 +214,63 @@ func certain(err error) bool {
 }
 
 func (s *icmpSocket) close() error {
-	err := s.conn.Close()
-	s.read.Wait()
-	return err
+	return errors.Join(s.poller.Close(), s.file.Close())
 }
 
-// receive reads until the socket is closed.
-func (s *icmpSocket) receive() {
-	defer s.read.Done()
-	in := newBatch(batchLimit, largestMessage, 64)
-	var stamps stampClock
-	var n int
-	var failure unix.Errno
-	stamps.read(time.Now())
-	read := func(fd uintptr) bool {
-		s.busy.Store(true)
-		n, failure = in.receive(int(fd))
+// hear says whether the socket's goroutine is to be woken for what comes. Errors wake it in any case.
+func (s *icmpSocket) hear(on bool) {
+	events := uint32(0)
+	if on {
+		events = unix.EPOLLIN
+	}
+	_ = s.fd.Control(func(fd uintptr) { s.poller.change(int(fd), events, watchID{}) }) // closed: nothing comes
+}
+
+// idle is how long the goroutine waits where it was woken and finds nothing.
+const idle = time.Millisecond
+
+// ready is told of what came, and of errors.
+func (s *icmpSocket) ready(events []unix.EpollEvent) {
+	read, errs := s.readAll(), 0
+	if events[0].Events&unix.EPOLLERR != 0 {
+		errs = s.drainErrors()
+	}
+	if read == 0 && errs == 0 {
+		time.Sleep(idle) // others have read it; or an error has no message, and the poller would tell of it at once
+	}
+}
+
+// mostFailures is how many ICMP errors may surface one after another before the poller is asked again.
+const mostFailures = 1000
+
+// readAll delivers what has come, and says how many messages and errors that were.
+func (s *icmpSocket) readAll() (n int) {
+	s.readMu.Lock()
+	defer s.readMu.Unlock()
+	s.busy.Store(true)
+	defer s.busy.Store(false)
+	for failures := 0; failures < mostFailures; {
+		if closed := s.fd.Control(s.receive); closed != nil || s.failure == unix.EAGAIN {
+			return n
+		}
+		if s.failure != 0 { // an ICMP error surfaced: it waits in the queue
+			n += 1 + s.drainErrors()
+			failures++
+			continue
+		}
 		if s.stamped.Load() {
 			s.drainErrors() // of what was received, the departures are there
 		}
-		s.busy.Store(failure != unix.EAGAIN)
-		return failure != unix.EAGAIN
-	}
-	for failures := 0; ; s.busy.Store(false) {
-		if err := s.fd.Read(read); errors.Is(err, net.ErrClosed) {
-			return
-		} else if err != nil || failure != 0 {
-			// An ICMP error surfaced: it waits in the queue. Or, where we can neither read nor write, the runtime says that
-			// there are errors alone, and says so until there is more.
-			s.drainErrors()
-			if failures++; err != nil || failures > 1000 {
-				time.Sleep(time.Millisecond)
-			}
-			continue
+		s.arrivals.read(time.Now())
+		for i := range s.read {
+			b, oob, from, whole := s.in.message(i)
+			s.deliver(b, oob, from, whole, &s.arrivals)
 		}
-		failures = 0
-		stamps.read(time.Now())
-		for i := range n {
-			b, oob, from, whole := in.message(i)
-			s.deliver(b, oob, from, whole, &stamps)
+		if n += s.read; s.read < batchLimit {
+			return n
 		}
 	}
+	return n
 }
 
 // deliver parses a message, that came from an address and was received whole, and hands in what it proves.
@@ -297,20 +314,22 @@ func inPacket(b []byte) (message []byte, from netip.Addr, ok bool) {
 	return b[n:], netip.AddrFrom4([4]byte(b[12:16])), true
 }
 
-// drainErrors empties the socket's error queue. A datagram socket learns of ICMP errors only there; a raw one reads them
+// drainErrors empties the socket's error queue, and says how many entries it had. A datagram socket learns of ICMP errors only there; a raw one reads them
 // as packets, with all they quote.
-func (s *icmpSocket) drainErrors() {
+func (s *icmpSocket) drainErrors() (entries int) {
 	s.errMu.Lock()
 	defer s.errMu.Unlock()
-	s.fd.Control(func(fd uintptr) {
+	_ = s.fd.Control(func(fd uintptr) { // closed: the queue is gone
 		for {
 			n, oobn, _, about, err := unix.Recvmsg(int(fd), s.errBuf, s.errOOB, unix.MSG_ERRQUEUE|unix.MSG_DONTWAIT)
 			if err != nil {
 				return
 			}
+			entries++
 			s.queued(s.errBuf[:n], s.errOOB[:oobn], about)
 		}
 	})
+	return entries
 }
 
 // queued reads an entry of the error queue: when a packet of ours left; or an ICMP error, with the request as far as it

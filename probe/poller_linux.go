@@ -65,6 +65,14 @@ func (p *poller) watch(fd int, events uint32, id watchID) error {
 	return nil
 }
 
+// change has other events of a watched descriptor reported; errors always are. What has come already is told anew.
+func (p *poller) change(fd int, events uint32, id watchID) {
+	e := unix.EpollEvent{Events: events, Fd: id.slot, Pad: id.use}
+	_ = p.conn.Control(func(epoll uintptr) { // closed: nothing comes
+		_ = unix.EpollCtl(int(epoll), unix.EPOLL_CTL_MOD, fd, &e)
+	})
+}
+
 // loop ends when the file is closed.
 func (p *poller) loop(ready func([]unix.EpollEvent)) {
 	defer close(p.done)

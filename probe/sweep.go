@@ -139,8 +139,11 @@ func (w *Sweep) run(ctx context.Context) {
 	defer w.sweeper.drop(w)
 	w.shots.open(w.plan)
 	defer w.shots.stop()
+	w.tend(true)
+	defer w.tend(false)
 	for ctx.Err() == nil && w.step(ctx) {
 	}
+	w.read()
 	w.finish()
 	close(w.sentAll)
 	w.linger(ctx)
@@ -149,6 +152,7 @@ func (w *Sweep) run(ctx context.Context) {
 
 // step does what is due and sleeps until more is. It reports whether a probe is still undecided.
 func (w *Sweep) step(ctx context.Context) bool {
+	w.read()
 	w.expire(time.Since(w.base))
 	w.forget(time.Since(w.base) - w.sweeper.cfg.LateWindow)
 	sent, wait := w.sendDue(ctx)
@@ -224,6 +228,10 @@ func (w *Sweep) sleep(ctx context.Context, d time.Duration) {
 	began := time.Since(w.base)
 	timer := time.NewTimer(d)
 	defer timer.Stop()
+	if d > floodTick { // in less no buffer fills up
+		w.tend(false)
+		defer w.tend(true)
+	}
 	select {
 	case <-ctx.Done():
 	case <-w.wake:

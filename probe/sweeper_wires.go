@@ -39,6 +39,15 @@ type reading interface {
 	CaughtUp() bool
 }
 
+// tended is a Wire that whoever sends much can read himself: to wake the wire's own goroutine for what a batch brought costs
+// as much as the batch.
+type tended interface {
+	// Tend says that somebody reads the wire now, by Read, until he says that he does no more. There may be several.
+	Tend(on bool)
+	// Read delivers what has come.
+	Read()
+}
+
 // hindsighted is a Wire that may learn only later that it did not send what it took.
 type hindsighted interface {
 	// Unsent is why an attempt that is still silent has not left this host; nil: it has, or nothing is known.

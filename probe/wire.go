@@ -33,7 +33,7 @@ type Packet struct {
 	Err      error // why it was not sent: a local failure
 }
 
-// Arrival is proven news of a ticket. It is delivered by value on the wire's goroutine.
+// Arrival is proven news of a ticket. It is delivered by value, on the wire's goroutine or that of whoever reads the wire.
 type Arrival struct {
 	Ticket  Ticket
 	Outcome Outcome       // Reply, Refused, Unreachable; or Unsent, where the failure to send surfaced late

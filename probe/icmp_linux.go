@@ -91,7 +91,7 @@ func (w *icmpWire) Read() {
 	w.mu.RUnlock()
 	for _, s := range []*icmpSocket{v4, v6} {
 		if s != nil {
-			s.readAll()
+			s.readSome()
 		}
 	}
 }

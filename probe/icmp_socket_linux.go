@@ -226,36 +226,35 @@ func (s *icmpSocket) hear(on bool) {
 	_ = s.fd.Control(func(fd uintptr) { s.poller.change(int(fd), events, watchID{}) }) // closed: nothing comes
 }
 
-// idle is how long the goroutine waits where it was woken and finds nothing.
-const idle = time.Millisecond
+// falseAlarm is how long the goroutine waits where it was woken and finds nothing.
+const falseAlarm = time.Millisecond
 
 // ready is told of what came, and of errors.
 func (s *icmpSocket) ready(events []unix.EpollEvent) {
-	read, errs := s.readAll(), 0
+	read := s.readSome()
 	if events[0].Events&unix.EPOLLERR != 0 {
-		errs = s.drainErrors()
+		read += s.readErrors()
 	}
-	if read == 0 && errs == 0 {
-		time.Sleep(idle) // others have read it; or an error has no message, and the poller would tell of it at once
+	if read == 0 {
+		time.Sleep(falseAlarm) // others have read it; or an error has no message, and the poller would tell of it at once
 	}
 }
 
-// mostFailures is how many ICMP errors may surface one after another before the poller is asked again.
-const mostFailures = 1000
+// readCalls is after how many system calls whoever reads has other things to do: more may come all the while.
+const readCalls = 32
 
-// readAll delivers what has come, and says how many messages and errors that were.
-func (s *icmpSocket) readAll() (n int) {
+// readSome delivers what has come, and says how many messages and errors that were.
+func (s *icmpSocket) readSome() (n int) {
 	s.readMu.Lock()
 	defer s.readMu.Unlock()
 	s.busy.Store(true)
 	defer s.busy.Store(false)
-	for failures := 0; failures < mostFailures; {
+	for range readCalls {
 		if closed := s.fd.Control(s.receive); closed != nil || s.failure == unix.EAGAIN {
 			return n
 		}
 		if s.failure != 0 { // an ICMP error surfaced: it waits in the queue
 			n += 1 + s.drainErrors()
-			failures++
 			continue
 		}
 		if s.stamped.Load() {
@@ -271,6 +270,15 @@ func (s *icmpSocket) readAll() (n int) {
 		}
 	}
 	return n
+}
+
+// readErrors delivers what the error queue holds, and says how much that was.
+func (s *icmpSocket) readErrors() int {
+	s.readMu.Lock()
+	defer s.readMu.Unlock()
+	s.busy.Store(true)
+	defer s.busy.Store(false)
+	return s.drainErrors()
 }
 
 // deliver parses a message, that came from an address and was received whole, and hands in what it proves.

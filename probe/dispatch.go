@@ -46,29 +46,30 @@ func (w *Sweep) hand(kind protocolKind, packets []Packet, refs []attemptRef) {
 	}
 }
 
-// tend has an unpaced sweep read its wires itself, where they can be, or leaves that to them.
+// tend has the sweep read those of its wires that can be read by others, or leaves that to them.
 func (w *Sweep) tend(on bool) {
-	if w.flood == nil {
+	if on == w.tending {
 		return
 	}
-	for _, wire := range w.sweeper.wires {
-		if t, ok := wire.(tended); ok {
-			t.Tend(on)
-		}
+	w.tending = on
+	for _, t := range w.tendable {
+		t.Tend(on)
 	}
 }
 
-// read reads the wires that an unpaced sweep tends.
+// read reads the wires that the sweep tends.
 func (w *Sweep) read() {
-	if w.flood == nil {
+	if !w.tending {
 		return
 	}
-	for _, wire := range w.sweeper.wires {
-		if t, ok := wire.(tended); ok {
-			t.Read()
-		}
+	for _, t := range w.tendable {
+		t.Read()
 	}
 }
+
+// flooding reports whether the sweep has much to send, and nothing else to do that could take long: silence is judged after
+// the doubts.
+func (w *Sweep) flooding() bool { return w.doubting() && (w.shots.more || len(w.again) > 0) }
 
 // failures takes back the packets that were not sent, but for those that are worth another try: it returns these.
 func (w *Sweep) failures(packets []Packet, refs []attemptRef, last bool) ([]Packet, []attemptRef) {

@@ -86,10 +86,11 @@ func (w *dnsWire) open(family int) error {
 		return err
 	}
 	_, buffer := enlargeReceiveBuffer(fd, dnsReceiveBuffer)
+	_, stamps := stampArrivals(fd)
 	err = errors.Join(
 		buffer,
 		reportErrors(fd, family == dnsV4),
-		stampArrivals(fd),
+		stamps,
 		w.poller.watch(fd, unix.EPOLLIN, watchID{slot: int32(family)}),
 	)
 	if err != nil {

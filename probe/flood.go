@@ -47,6 +47,7 @@ const (
 	floodBlindRate = 100_000 // the most while few answers tell whether packets arrive
 	floodTopRate   = 250_000
 	floodLowRate   = 1_000
+	floodBurst     = 500
 	floodWindow    = 256 // a responder's queue may hold 500, a default receive buffer 270
 	floodTopWindow = 8192
 	floodLowWindow = 32
@@ -70,11 +71,14 @@ func newFlood() *flood {
 // allow says how many packets may be sent now, or how long to wait.
 func (f *flood) allow(now time.Duration) (n int, wait time.Duration) {
 	f.settle(now)
-	f.level = min(f.level+float64(f.rate*(now-f.at).Seconds()), max(1, float64(f.rate*floodTick.Seconds()*2)))
+	f.level = min(f.level+float64(f.rate*(now-f.at).Seconds()), max(1, float64(f.rate*floodTick.Seconds()*2)), floodBurst)
 	f.at = now
 	room := f.room()
 	f.blocked = room < 1
-	if f.blocked || f.level < f.portion() {
+	switch {
+	case f.blocked:
+		return 0, 2 * floodTick // or until the next answer
+	case f.level < f.portion():
 		return 0, floodTick
 	}
 	return int(min(f.level, room, batchLimit)), 0

@@ -42,12 +42,12 @@ func (c *stampClock) when(stamp int64) (at time.Time, exact bool) {
 
 // stampArrivals asks for a stamp on every message. Where the kernel knows none (qemu's and others' that take its place), the
 // moment of reading has to do.
-func stampArrivals(fd int) error {
-	err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1)
+func stampArrivals(fd int) (stamped bool, err error) {
+	err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1)
 	if errors.Is(err, unix.ENOPROTOOPT) {
-		return nil
+		return false, nil
 	}
-	return err
+	return err == nil, err
 }
 
 // kernelStamp is the SO_TIMESTAMPNS of a message, in nanoseconds of the wall clock, or 0. It does not allocate.

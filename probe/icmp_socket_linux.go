@@ -33,6 +33,7 @@ type icmpSocket struct {
 	read     int // messages, by the latest call
 	failure  unix.Errno
 	receive  func(fd uintptr)
+	dated    bool // the kernel says when a message came
 	arrivals stampClock
 
 	mu      sync.Mutex // guards what is being sent
@@ -129,7 +130,8 @@ func (s *icmpSocket) setOptions(fd int) error {
 	if err := reportErrors(fd, !s.v6); err != nil {
 		return fmt.Errorf("set icmp socket's error queue: %w", err)
 	}
-	if err := stampArrivals(fd); err != nil {
+	var err error
+	if s.dated, err = stampArrivals(fd); err != nil {
 		return fmt.Errorf("set icmp socket's time stamps: %w", err)
 	}
 	if _, err := enlargeReceiveBuffer(fd, wantedReceiveBuffer); err != nil {
@@ -217,8 +219,12 @@ func (s *icmpSocket) close() error {
 	return errors.Join(s.poller.Close(), s.file.Close())
 }
 
-// hear says whether the socket's goroutine is to be woken for what comes. Errors wake it in any case.
+// hear says whether the socket's goroutine is to be woken for what comes. Errors wake it in any case; and so does all where the
+// kernel does not stamp it, for then a message came when it is read.
 func (s *icmpSocket) hear(on bool) {
+	if !s.dated {
+		return
+	}
 	events := uint32(0)
 	if on {
 		events = unix.EPOLLIN
@@ -254,7 +260,10 @@ func (s *icmpSocket) readSome() (n int) {
 			return n
 		}
 		if s.failure != 0 { // an ICMP error surfaced: it waits in the queue
-			n += 1 + s.drainErrors()
+			drained := s.drainErrors()
+			if n += drained; drained == 0 {
+				return n
+			}
 			continue
 		}
 		if s.stamped.Load() {

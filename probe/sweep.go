@@ -34,6 +34,8 @@ type Sweep struct {
 	jammed         bool // the last batch found our buffers full for good
 	lastShot       time.Time
 	stamped        time.Time // on the clock: of the latest batch
+	tendable       []tended  // its wires that it can read
+	tending        bool      // and does
 	doubted        int       // how often an unpaced sweep has doubted its silent; doubtRounds: it will not any more
 	suspects       []uint32  // those it doubts
 	answeredBefore int       // when it asked them last
@@ -81,6 +83,9 @@ func newSweep(s *Sweeper, id uint32, o Order, cancel context.CancelFunc) *Sweep 
 	for _, aim := range o.Aims {
 		w.first = append(w.first, n)
 		n += aim.Targets.Len()
+		if t, ok := s.wires[aim.Protocol.kind].(tended); ok && !slices.Contains(w.tendable, t) {
+			w.tendable = append(w.tendable, t)
+		}
 	}
 	w.first = append(w.first, n)
 	w.table = make([]service, n)
@@ -139,11 +144,10 @@ func (w *Sweep) run(ctx context.Context) {
 	defer w.sweeper.drop(w)
 	w.shots.open(w.plan)
 	defer w.shots.stop()
-	w.tend(true)
-	defer w.tend(false)
 	for ctx.Err() == nil && w.step(ctx) {
 	}
 	w.read()
+	w.tend(false)
 	w.finish()
 	close(w.sentAll)
 	w.linger(ctx)
@@ -153,6 +157,7 @@ func (w *Sweep) run(ctx context.Context) {
 // step does what is due and sleeps until more is. It reports whether a probe is still undecided.
 func (w *Sweep) step(ctx context.Context) bool {
 	w.read()
+	w.tend(w.flooding())
 	w.expire(time.Since(w.base))
 	w.forget(time.Since(w.base) - w.sweeper.cfg.LateWindow)
 	sent, wait := w.sendDue(ctx)
@@ -229,8 +234,8 @@ func (w *Sweep) sleep(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	if d > floodTick { // in less no buffer fills up
+		defer w.tend(w.tending)
 		w.tend(false)
-		defer w.tend(true)
 	}
 	select {
 	case <-ctx.Done():

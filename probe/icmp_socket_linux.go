@@ -150,6 +150,7 @@ func (s *icmpSocket) prepare() {
 	s.sendOut = func(fd uintptr) { s.sendBatch(int(fd), s.sending) } // made once: a closure made anew is an allocation
 	s.in = newBatch(batchLimit, largestMessage, 64)
 	s.receive = func(fd uintptr) { s.read, s.failure = s.in.receive(int(fd)) }
+	s.arrivals.read(time.Now())
 	s.errBuf, s.errOOB = make([]byte, largestMessage), make([]byte, 512)
 }
 

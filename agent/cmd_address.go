@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 
@@ -32,13 +33,46 @@ func (a *app) addressCommand() *cobra.Command {
 		var list []web.Observation
 		return q.answer(c.Context(), "addresses/"+args[0], &list, func(bool) error {
 			if len(list) == 0 {
-				return q.noneKept(c.Context(), "No probes of "+args[0], "the rounds", outage.SpaceBlock, firstRound)
+				none := "No probes of " + args[0]
+				if outside, err := q.inNoBlock(c.Context(), args[0]); err != nil {
+					return err
+				} else if outside {
+					_, err := fmt.Fprintln(a.stdout, none+": it is in none of the blocks that `brownout status` lists.")
+					return err
+				}
+				return q.noneKept(c.Context(), none, "the rounds", outage.SpaceBlock, firstRound)
 			}
 			a.drawAddress(list)
 			return nil
 		})
 	}
 	return c
+}
+
+// inNoBlock reports whether an address lies outside of all blocks that are known, if any is.
+func (q *query) inNoBlock(ctx context.Context, address string) (bool, error) {
+	ip, err := netip.ParseAddr(address)
+	if err != nil {
+		return false, err
+	}
+	c, err := q.dial(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer c.close()
+	var s web.Status
+	if err := c.read(ctx, "status", nil, &s); err != nil {
+		return false, err
+	}
+	known := false
+	for i := range s.Blocks {
+		block, err := netip.ParsePrefix(s.Blocks[i].Block)
+		if err == nil && block.Contains(ip.Unmap()) {
+			return false, nil
+		}
+		known = known || err == nil
+	}
+	return known, nil
 }
 
 func (a *app) drawAddress(list []web.Observation) {

@@ -107,6 +107,9 @@ func (t *columns) row(cells ...string) {
 	for i, c := range cells {
 		t.wide[i] = max(t.wide[i], width(c))
 	}
+	if len(t.cells)+len(cells) > cap(t.cells) {
+		t.cells = slices.Grow(t.cells, len(t.cells)+len(cells)) // append alone would copy a long table five times
+	}
 	t.cells = append(t.cells, cells...)
 }
 

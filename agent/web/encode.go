@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 )
 
 // WriteList writes a JSON array with one object a line: the form of every list, here and on the command line.
@@ -109,6 +110,9 @@ func give[T any](to Taker, seq iter.Seq2[*T, error]) error {
 		one := *v
 		if c, ok := any(v).(cloner[T]); ok {
 			one = c.clone()
+		}
+		if len(values) == cap(values) {
+			values = slices.Grow(values, len(values)+1) // append alone would copy a long list five times
 		}
 		values = append(values, one)
 	}

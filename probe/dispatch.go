@@ -40,7 +40,11 @@ func (w *Sweep) hand(kind protocolKind, packets []Packet, refs []attemptRef) {
 	for len(packets) > 0 {
 		n := min(stampLimit, len(packets))
 		w.restamp(refs[:n])
+		began := time.Now()
 		w.sweeper.wires[kind].Send(packets[:n])
+		if w.tending {
+			w.spread(refs[:n], time.Since(began))
+		}
 		w.measureSlack()
 		packets, refs = packets[n:], refs[n:]
 	}
@@ -104,6 +108,19 @@ func (w *Sweep) restamp(refs []attemptRef) {
 	for _, ref := range refs {
 		if !w.table[ref.service()].decided() {
 			w.stamp(ref, real, offset)
+		}
+	}
+}
+
+// spread corrects the send times of packets that shared one, by how long it took to send them all. No answer to them has been
+// read: the wire is tended.
+func (w *Sweep) spread(refs []attemptRef, took time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	each := took / time.Duration(len(refs))
+	for k, ref := range refs {
+		if v := &w.table[ref.service()]; ref.attempt() == 0 && !v.decided() {
+			v.setSent(v.sent() + each*time.Duration(k))
 		}
 	}
 }

@@ -122,9 +122,6 @@ func give[T any](to Taker, seq iter.Seq2[*T, error]) error {
 
 // whole answers with a list that is there as a whole.
 func whole[T any](a *answer, format string, columns []column[T], values []T) error {
-	if t, ok := a.w.(Taker); ok && format == "json" && t.Take(values) {
-		return nil
-	}
 	return list(a, format, columns, each(values))
 }
 

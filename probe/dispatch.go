@@ -112,8 +112,8 @@ func (w *Sweep) restamp(refs []attemptRef) {
 	}
 }
 
-// spread corrects the send times of packets that shared one, by how long it took to send them all. No answer to them has been
-// read: the wire is tended.
+// spread corrects the send times of packets that shared one, by how long it took to send them all. It comes before their answers
+// where the sweep reads them; one that others have read keeps the time it was judged by.
 func (w *Sweep) spread(refs []attemptRef, took time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -70,11 +70,14 @@ func (w *icmpWire) Send(packets []Packet) {
 func (w *icmpWire) Tend(on bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	before := w.tenders
-	if w.tenders++; !on {
-		w.tenders -= 2
+	others := w.tenders
+	if on {
+		w.tenders++
+	} else {
+		w.tenders--
+		others = w.tenders
 	}
-	if before > 0 && w.tenders > 0 {
+	if others > 0 {
 		return
 	}
 	for _, s := range []*icmpSocket{w.v4, w.v6} {

@@ -216,6 +216,7 @@ func TestCompactUnderLoad(t *testing.T) {
 	compacted := 0
 	during(func() error { compacted++; _, _, err := s.rewrite(nil, nil); return err })
 	during(func() error { return readOnce(s, 1) })
+	during(func() error { _, err := s.Stats(); return err })
 	backup := filepath.Join(t.TempDir(), "backup.db")
 	during(func() error {
 		if err := s.Backup(backup); err != nil {

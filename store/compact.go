@@ -17,8 +17,6 @@ import (
 //
 // A copy that is no smaller is thrown away, and the old file stays. It returns the sizes of the file before and after.
 func (s *Store) Compact(progress func(done, total int)) (before, after int64, err error) {
-	s.care.Lock()
-	defer s.care.Unlock()
 	if s.opt.ReadOnly {
 		return 0, 0, ErrReadOnly
 	}
@@ -50,6 +48,8 @@ func (c *compaction) gains() error {
 // rewrite copies the store to a new file, changes that where it is to be changed, and puts it in the old one's place. It
 // returns the sizes of the two.
 func (s *Store) rewrite(progress func(done, total int), change func(*compaction) error) (before, after int64, err error) {
+	s.care.Lock()
+	defer s.care.Unlock()
 	old, err := s.file.Stat()
 	if err != nil {
 		return 0, 0, err

@@ -31,14 +31,15 @@ func (s *Store) Stats() (Stats, error) {
 		h, err := readHead(tx)
 		st.Rounds, st.Open, st.Outages, st.Cursor = int(h.rounds), len(h.open), int(h.outages), h.cursor
 		st.First, st.Last = h.first.start, h.last.start
-		return err
-	})
-	if err == nil {
-		info, statErr := s.file.Stat()
-		if err = statErr; err == nil {
+		if err != nil {
+			return err
+		}
+		info, err := s.file.Stat()
+		if err == nil {
 			st.FileSize = info.Size()
 		}
-	}
+		return err
+	})
 	if err != nil {
 		return Stats{}, fmt.Errorf("read store %s: %w", s.path, err)
 	}

@@ -35,7 +35,7 @@ type Store struct {
 	meta   meta
 	packAt int // how many rounds make a pack
 
-	care    sync.Mutex               // held by what takes long: a deep check, a backup, a compaction
+	care    sync.Mutex               // held by what takes long: a deep check, a backup, a rewrite of the file
 	swap    sync.RWMutex             // guards db and file, which a compaction replaces; held by reads
 	write   sync.Mutex               // held by a change, and by a deep check, which no change may run beside
 	touched func(bucket, key []byte) // told of every change, under write; nil: nobody follows

@@ -1,8 +1,10 @@
 package probe
 
 import (
+	"encoding/binary"
 	"net"
 	"net/netip"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -48,6 +50,51 @@ func TestForgeriesOnTheWireAreCounted(t *testing.T) {
 	if st.Forged != 2 || st.Malformed != 2 || st.Unknown != 1 || st.Protocols[ICMP].Outcomes[Reply] != 257 {
 		t.Errorf("%d forged, %d malformed, %d unknown, %v", st.Forged, st.Malformed, st.Unknown, st.Protocols[ICMP].Outcomes)
 	}
+}
+
+// TestHeadersOfRequests: a raw socket's, which are ours, are no worse than those the kernel writes for a datagram one.
+func TestHeadersOfRequests(t *testing.T) {
+	bothModes(t, "", func(t *testing.T, cfg SweeperConfig) {
+		sysctl(t, "net/ipv4/ip_default_ttl", "77")
+		tun := openTUN(t, "198.18.0.0/24")
+		var seen [][]byte
+		recorded := make(chan struct{})
+		go func() {
+			defer close(recorded)
+			b := make([]byte, largestMessage)
+			for {
+				n, err := tun.Read(b)
+				if err != nil {
+					return
+				}
+				if b[0]>>4 == 4 {
+					seen = append(seen, append([]byte(nil), b[:n]...))
+					turn(b[:n])
+					tun.Write(b[:n])
+				}
+			}
+		}()
+		if got := lives(sweepNow(t, openTest(t, cfg, ICMP), testSpace(t, "198.18.0.0/24")), 0); got != 256 {
+			t.Errorf("%d of 256 answered", got)
+		}
+		tun.Close()
+		<-recorded
+		targets, ids := map[[4]byte]bool{}, map[[2]byte]bool{}
+		for _, b := range seen {
+			length, flags := binary.BigEndian.Uint16(b[2:]), binary.BigEndian.Uint16(b[6:])
+			if b[0] != 0x45 || int(length) != len(b) || flags != 0x4000 || b[8] != 77 || b[9] != protocolICMP4 ||
+				[4]byte(b[12:]) != [4]byte{198, 19, 255, 1} || fold(onesSum(0, b[:ipHeaderLen])) != 0xffff {
+				t.Fatalf("header % x of %d bytes", b[:ipHeaderLen], len(b))
+			}
+			if !strings.HasSuffix(string(b), cfg.Contact) || fold(onesSum(0, b[ipHeaderLen:])) != 0xffff {
+				t.Fatalf("request %q", b[ipHeaderLen:])
+			}
+			targets[[4]byte(b[16:])], ids[[2]byte(b[4:])] = true, true
+		}
+		if len(targets) != 256 || len(ids) < 200 { // of 65,536: 256 at random have one or none in common
+			t.Errorf("%d targets, %d identifications", len(targets), len(ids))
+		}
+	})
 }
 
 // TestStampsSurviveASteppedWallClock: a stamp from before a step of the wall clock is not used.

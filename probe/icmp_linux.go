@@ -80,9 +80,16 @@ func (w *icmpWire) Tend(on bool) {
 	if others > 0 {
 		return
 	}
+	for s := range w.sockets {
+		s.hear(!on)
+	}
+}
+
+// sockets yields those that are open. The caller holds mu.
+func (w *icmpWire) sockets(yield func(*icmpSocket) bool) {
 	for _, s := range []*icmpSocket{w.v4, w.v6} {
-		if s != nil {
-			s.hear(!on)
+		if s != nil && !yield(s) {
+			return
 		}
 	}
 }
@@ -106,10 +113,8 @@ func (w *icmpWire) Forget([]Ticket) {}
 func (w *icmpWire) Buffers() (b buffers) {
 	w.mu.RLock()
 	defer w.mu.RUnlock()
-	for _, s := range []*icmpSocket{w.v4, w.v6} {
-		if s != nil {
-			_ = s.fd.Control(func(fd uintptr) { b.add(int(fd)) }) // closed: nothing is in use
-		}
+	for s := range w.sockets {
+		_ = s.fd.Control(func(fd uintptr) { b.add(int(fd)) }) // closed: nothing is in use
 	}
 	return b
 }
@@ -119,8 +124,8 @@ func (w *icmpWire) CaughtUp() bool {
 	empty := w.Buffers().full == 0
 	w.mu.RLock()
 	defer w.mu.RUnlock()
-	for _, s := range []*icmpSocket{w.v4, w.v6} {
-		empty = empty && (s == nil || !s.busy.Load())
+	for s := range w.sockets {
+		empty = empty && !s.busy.Load()
 	}
 	return empty
 }
@@ -137,10 +142,8 @@ func (w *icmpWire) Close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var errs []error
-	for _, s := range []*icmpSocket{w.v4, w.v6} {
-		if s != nil {
-			errs = append(errs, s.close())
-		}
+	for s := range w.sockets {
+		errs = append(errs, s.close())
 	}
 	w.v4, w.v6 = nil, nil
 	w.discard.close()

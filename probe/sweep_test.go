@@ -433,6 +433,30 @@ func TestCloseEndsSweeps(t *testing.T) {
 	})
 }
 
+// TestStartBesideClose: whoever starts sweeps while the sweeper is closed is refused sooner or later, and touches nothing that
+// is being released, which the race detector watches.
+func TestStartBesideClose(t *testing.T) {
+	for range 50 {
+		s, _ := openFake(t, SweeperConfig{}, replyAfter(0))
+		order := icmpOrder(t, 0, "198.18.0.1")
+		refused := make(chan struct{})
+		go func() {
+			defer close(refused)
+			for {
+				w, err := s.Start(t.Context(), order)
+				if err != nil {
+					return
+				}
+				<-w.Done()
+			}
+		}()
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		<-refused
+	}
+}
+
 func TestOrdersThatMakeNoSense(t *testing.T) {
 	s, _ := openFake(t, SweeperConfig{}, silent)
 	defer s.Close()

@@ -79,15 +79,15 @@ func (s *Sweeper) Start(ctx context.Context, o Order) (*Sweep, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, aim := range o.Aims {
-		if err := s.need(&o, aim.Protocol); err != nil {
-			return nil, err
-		}
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return nil, errors.New("start sweep: the sweeper is closed")
+	}
+	for _, aim := range o.Aims {
+		if err := s.need(&o, aim.Protocol); err != nil {
+			return nil, err
+		}
 	}
 	if len(s.sweeps) == maxSweepID {
 		return nil, fmt.Errorf("start sweep: %d sweeps are under way", len(s.sweeps))

@@ -18,7 +18,6 @@ const (
 	icmpHeaderLen = 8
 	proofLen      = 16
 	echoLen       = icmpHeaderLen + proofLen
-	ipHeaderLen   = 20 // of IPv4, without options
 )
 
 // Message types of RFC 792 and RFC 4443 as bytes. The errors of ICMPv6 that matter lie between the two named.
@@ -160,11 +159,11 @@ func (e *echo) quoted(b []byte) (target netip.Addr, inner []byte, ok bool) {
 		}
 		return netip.AddrFrom16([16]byte(b[24:40])), b[40:], true
 	}
-	if len(b) < ipHeaderLen || b[0]>>4 != 4 || b[9] != protocolICMP4 {
+	if len(b) < 20 || b[0]>>4 != 4 || b[9] != protocolICMP4 {
 		return netip.Addr{}, nil, false
 	}
 	n := int(b[0]&0x0f) * 4
-	if n < ipHeaderLen || len(b) < n {
+	if n < 20 || len(b) < n {
 		return netip.Addr{}, nil, false
 	}
 	return netip.AddrFrom4([4]byte(b[16:20])), b[n:], true

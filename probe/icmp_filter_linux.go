@@ -49,7 +49,7 @@ func setTypes6(fd int) error {
 
 // filter4 sees the IP header at offset 0. Errors whose quoted header has options are let through: the parser judges them.
 func filter4(id uint16) []bpf.Instruction {
-	const inner = icmpHeaderLen + ipHeaderLen
+	const inner = icmpHeaderLen + 20
 	return []bpf.Instruction{
 		0:  bpf.LoadMemShift{Off: 0}, // X: the outer header's length
 		1:  bpf.LoadIndirect{Off: 0, Size: 1},

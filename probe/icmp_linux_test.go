@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -166,6 +167,23 @@ func TestLocalFailuresAreUnsent(t *testing.T) {
 		want := map[string]uint64{"EPERM": 64, "EHOSTUNREACH": 256, "EACCES": 256, "ENETUNREACH": 256}
 		if diff := cmp.Diff(want, s.Stats().Protocols[ICMP].Local); diff != "" {
 			t.Error(diff)
+		}
+	})
+}
+
+// TestRulesForICMPAreKept: a routing rule for the protocol that we probe by is our own doing, not the target's silence.
+func TestRulesForICMPAreKept(t *testing.T) {
+	bothModes(t, "", func(t *testing.T, cfg SweeperConfig) {
+		openTUN(t, "198.18.0.0/24") // where nobody answers
+		cfg.Timeout = 300 * time.Millisecond
+		command(t, "ip rule add pref 10 ipproto icmp to 198.18.0.0/25 prohibit")
+		s := openTest(t, cfg, ICMP)
+		r := sweepNow(t, s, testSpace(t, "198.18.0.0/24"))
+		if diff := cmp.Diff(map[Outcome]int{Timeout: 128, Unsent: 128}, outcomes(r.Passes[0])); diff != "" {
+			t.Error(diff)
+		}
+		if n := s.Stats().Protocols[ICMP].Local["EACCES"]; n != 128 {
+			t.Errorf("%d sends were refused, not 128", n)
 		}
 	})
 }

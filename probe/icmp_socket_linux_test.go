@@ -52,7 +52,7 @@ func TestForgeriesOnTheWireAreCounted(t *testing.T) {
 	}
 }
 
-// TestHeadersOfRequests: a raw socket's, which are ours, are no worse than those the kernel writes for a datagram one.
+// TestHeadersOfRequests: what the network sees of a request is alike from both kinds of socket, and carries the contact.
 func TestHeadersOfRequests(t *testing.T) {
 	bothModes(t, "", func(t *testing.T, cfg SweeperConfig) {
 		sysctl(t, "net/ipv4/ip_default_ttl", "77")
@@ -83,11 +83,11 @@ func TestHeadersOfRequests(t *testing.T) {
 		for _, b := range seen {
 			length, flags := binary.BigEndian.Uint16(b[2:]), binary.BigEndian.Uint16(b[6:])
 			if b[0] != 0x45 || int(length) != len(b) || flags != 0x4000 || b[8] != 77 || b[9] != protocolICMP4 ||
-				[4]byte(b[12:]) != [4]byte{198, 19, 255, 1} || fold(onesSum(0, b[:ipHeaderLen])) != 0xffff {
-				t.Fatalf("header % x of %d bytes", b[:ipHeaderLen], len(b))
+				[4]byte(b[12:]) != [4]byte{198, 19, 255, 1} || fold(onesSum(0, b[:20])) != 0xffff {
+				t.Fatalf("header % x of %d bytes", b[:20], len(b))
 			}
-			if !strings.HasSuffix(string(b), cfg.Contact) || fold(onesSum(0, b[ipHeaderLen:])) != 0xffff {
-				t.Fatalf("request %q", b[ipHeaderLen:])
+			if !strings.HasSuffix(string(b), cfg.Contact) || fold(onesSum(0, b[20:])) != 0xffff {
+				t.Fatalf("request %q", b[20:])
 			}
 			targets[[4]byte(b[16:])], ids[[2]byte(b[4:])] = true, true
 		}

@@ -66,8 +66,12 @@ func TestKilledAtAnyMoment(t *testing.T) {
 		if _, cursor, err := s.Detector(); err != nil || cursor < committed {
 			t.Errorf("after kill %d: judged up to %v, and %v had been committed (%v)", i, cursor, committed, err)
 		}
-		if err := s.Close(); err != nil {
+		stats, err := s.Stats()
+		if err = errors.Join(err, s.Close()); err != nil {
 			t.Fatal(err)
+		}
+		if stats.Rounds == 0 && committed == 0 {
+			continue // or before its first round: there is nothing to replay
 		}
 		same(t, path)
 	}

@@ -144,13 +144,16 @@ func (d *Detector) leftAtOnce(p netip.Prefix) (most int64) {
 		}
 	}
 	for _, then := range hosts {
-		sum := int64(0)
+		sum, together := int64(0), 0
 		for _, h := range hosts {
 			if h.Lived < then.Since && then.Since <= h.Since {
 				sum += min(h.Weight, mostOfHost)
+				together++
 			}
 		}
-		most = max(most, sum)
+		if 2*together >= len(hosts) {
+			most = max(most, sum)
+		}
 	}
 	return most
 }

@@ -44,9 +44,11 @@ type memory struct {
 	Covered        probe.Instant // the end of what was observed
 	Unseen         []Unseen      // the latest times of which we know nothing
 	Blind          int           // windows under way in which our own sight is bad
+	Sighted        probe.Instant // when something was last seen that was sent in none of them
 	Path           path
 	Loads          []load        // what was sent of late
 	Delay          int64         // microseconds: by how much replies were slower of late than their fastest
+	Vantage        string        // of the line that began last
 	FastRTT        uint32        // microseconds: of the fastest service with a history
 	MiddleboxAt    probe.Instant // when a reply last came faster than the path allows
 	TooFast        int           // such replies in the full round under way

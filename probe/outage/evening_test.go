@@ -1,6 +1,7 @@
 package outage_test
 
 import (
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"testing"
@@ -73,6 +74,47 @@ func TestEveningsAreNoOutages(t *testing.T) {
 			t.Errorf("%s: %s is %v until %v, rate %v, dark %v", name, o.ID, o.Kind, o.End, o.ResponseRate, o.Dark)
 		}
 	}
+}
+
+// Nor has an office, as good as any evening: its machines are switched off by their users, one after the other, beside servers.
+func TestOfficesAreNoOutages(t *testing.T) {
+	for every, most := range map[time.Duration]int{11 * time.Minute: 1, 30 * time.Minute: 4, time.Hour: 12} {
+		told, evenings := 0, 0
+		for seed := range uint64(2) {
+			w := office(t, seed)
+			w.every = every
+			told += len(w.rounds(16).Outages(false))
+			evenings += 12
+		}
+		t.Logf("every %v: %d in %d evenings", every, told, evenings)
+		if told > most {
+			t.Errorf("every %v: want %d at most", every, most)
+		}
+	}
+}
+
+// office is a /23 of 25 servers, and of 40 machines that most of their users switch on at about half past eight, five days a week,
+// and off at about six, a bit later or earlier every day.
+func office(t *testing.T, seed uint64) *world {
+	w := newWorld(t, seed+3, probe.ICMP)
+	for i := range 25 {
+		w.hosts = append(w.hosts, simHost{addr: w.space.Addr(256*(i%2) + i), rtt: 200_000, by: map[probe.Protocol]float64{probe.ICMP: 0.998}})
+	}
+	type user struct{ on, off float64 } // hours
+	users := map[netip.Addr]user{}
+	for i := range 40 {
+		h := simHost{addr: w.space.Addr(256 + 30 + i), rtt: 200_000, by: map[probe.Protocol]float64{probe.ICMP: 0.93}}
+		w.hosts = append(w.hosts, h)
+		users[h.addr] = user{8.5 + 0.7*w.rng.NormFloat64(), 18 + 1.2*w.rng.NormFloat64()}
+	}
+	w.down = func(at probe.Instant, a netip.Addr, _ probe.Protocol) bool {
+		u, ok := users[a]
+		today, now := uint64(int64(at)/day), float64(int64(at)%day)/float64(hour)
+		moods := rand.New(rand.NewPCG(today, uint64(a.As4()[3])))
+		works := today%7 < 5 && moods.Float64() < 0.85
+		return ok && !(works && now > u.on+0.3*moods.NormFloat64() && now < u.off+0.5*moods.NormFloat64())
+	}
+	return w
 }
 
 // What falls silent in the evening by an outage is told apart from what goes to bed meanwhile: the outage ends when those it

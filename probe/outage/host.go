@@ -17,6 +17,7 @@ type host struct {
 	Own      int64         // millionths: the chance that it was the host's own, and not the path's
 	Lived    probe.Instant // send time of its latest life
 	Since    probe.Instant // and of the first silence after it; 0: none
+	SinceTo  probe.Instant // by when that was sent; 0: a later one has counted in its place, see straddles
 	Weight   int64         // micro-nats against "up" of all silences since
 	Back     Interval      // its latest return: after the last silence, and before the first life arrived; At: sent
 	First    probe.Instant // when it was first seen to live

@@ -13,6 +13,13 @@ type lossTest struct {
 	Sums   []int64 // micro-nats for each of fractions; nil: all 0
 	Recent []sample
 	Since  probe.Instant // what was sent until then has been judged
+	Back   []regain      // for each of fractions, the same the other way round: "up" over it, since an outage opened
+}
+
+// regain is the odds of "up" over a fraction, in micro-nats, since a moment: that of the likeliest change.
+type regain struct {
+	Odds  int64
+	Since probe.Instant
 }
 
 // fractions are the alternatives, in millionths of the usual life.
@@ -41,6 +48,15 @@ func (t *lossTest) weigh(s *sample) {
 	if t.Sums == nil {
 		t.Sums = make([]int64, len(fractions))
 	}
+	if t.Back == nil {
+		t.Back = make([]regain, len(fractions))
+	}
+	for i, f := range fractions {
+		if b := &t.Back[i]; b.Odds == 0 {
+			b.Since = s.From
+		}
+		t.Back[i].Odds = min(max(0, t.Back[i].Odds-s.against(f)), 2*decisive)
+	}
 	for i, f := range fractions {
 		t.Sums[i] = min(max(0, t.Sums[i]+s.against(f)), 2*decisive) // no more, lest it takes long to fall again
 	}
@@ -52,7 +68,7 @@ func (t *lossTest) weigh(s *sample) {
 
 // reset starts the sums anew, with what was sent after a moment.
 func (t *lossTest) reset(since probe.Instant) {
-	t.Sums, t.Since = nil, since
+	t.Sums, t.Back, t.Since = nil, nil, since
 }
 
 // worst is the likeliest fraction and its odds over "up" in micro-nats.
@@ -78,7 +94,14 @@ func (t *lossTest) recovery(fraction int64, start probe.Instant) (Interval, int6
 	for i < len(t.Recent) && t.Recent[i].From < start {
 		i++
 	}
-	return change(t.Recent[i:], fraction, 1)
+	in, odds := change(t.Recent[i:], fraction, 1)
+	if k := slices.Index(fractions[:], fraction); k >= 0 && len(t.Back) > 0 && t.Back[k].Odds > odds && t.Back[k].Since >= start {
+		odds = t.Back[k].Odds // it takes more samples to see than are kept
+		if at := t.Back[k].Since; at < in.At {
+			in.Earliest, in.At = min(in.Earliest, at), at
+		}
+	}
+	return in, odds
 }
 
 // change is the maximum-likelihood change point, with the range of those that are at most 1,000 times less likely

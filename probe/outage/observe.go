@@ -9,6 +9,9 @@ import (
 
 // observe judges one observation.
 func (d *Detector) observe(r *probe.Round, e *event) {
+	if !unseen(r, e) {
+		d.Sighted = e.Seen
+	}
 	p := r.Passes[e.pass].Protocol
 	i, known := d.services[serviceKey{e.addr, p}]
 	switch {
@@ -179,7 +182,7 @@ func (d *Detector) still(r *probe.Round, e *event, i int32) {
 	}
 	d.weigh(e.Seen)
 	alone := d.odds(s, h, e)
-	odds := million - (million-alone)*(million-d.Path.lossAt(moment(r, e)))/million
+	odds := d.withPath(alone, r, e)
 	silent := silence{From: e.from, To: e.to, Host: s.Host, Code: s.Code, Weight: weight(odds), Alone: d.alone(s, h)}
 	slack := d.Slack + d.flight(r, s)
 	for _, b := range blocksOf(h) {
@@ -188,8 +191,19 @@ func (d *Detector) still(r *probe.Round, e *event, i int32) {
 	if d.filtered(h, s.Code) {
 		return
 	}
-	for _, a := range h.Areas {
-		d.Areas[a].dark(silent, slack)
+	began, counted := h.Since == 0 && e.from > h.Lived, false
+	for _, i := range h.Areas {
+		a, again := &d.Areas[i], silent
+		if e.from > a.Lived && h.straddles(a.Lived) {
+			again.Weight, counted = max(again.Weight, weight(d.withPath(d.oddsAfterLife(s, h), r, e))), true
+		}
+		a.dark(again, slack)
+	}
+	switch {
+	case began:
+		h.SinceTo = e.to
+	case counted:
+		h.SinceTo = 0
 	}
 	d.Path.put(d.sample(r, s, e, false, alone))
 	d.weigh(e.Seen)
@@ -234,13 +248,29 @@ func (d *Detector) flight(r *probe.Round, s *service) int64 {
 // is good, given what it and its host did just before. What was learned holds the usual loss of the path too, which is
 // weighed apart.
 func (d *Detector) odds(s *service, h *host, e *event) int64 {
-	odds := million - (million-withoutPath(s.silenceAfterLife()))*h.Season/million
+	odds := d.oddsAfterLife(s, h)
 	if h.Silent {
 		since := apart(e.from, h.SilentAt) + int64(e.to-e.from)/2 // where the send time is unknown
 		own := max(d.stillSilent(s, since), decay(since, hostBurst))
 		odds += h.Own * max(own-odds, 0) / million
 	}
 	return min(odds, mostSilence)
+}
+
+// withPath is a chance of silence, in millionths, with that of the path at the time.
+func (d *Detector) withPath(odds int64, r *probe.Round, e *event) int64 {
+	return million - (million-odds)*(million-d.Path.lossAt(moment(r, e)))/million
+}
+
+// oddsAfterLife is the chance of silence, in millionths, of a service whose host just lived.
+func (d *Detector) oddsAfterLife(s *service, h *host) int64 {
+	return million - (million-withoutPath(s.silenceAfterLife()))*h.Season/million
+}
+
+// straddles reports whether a host's first silence may have been sent before an area's last life or after it: it told nothing of
+// the time since then, so the next one counts as the first.
+func (h *host) straddles(lived probe.Instant) bool {
+	return h.Since != 0 && h.Since <= lived && lived < h.SinceTo
 }
 
 // withoutPath is a chance of silence, in millionths, less what the path usually takes.
@@ -325,7 +355,7 @@ func (d *Detector) answersBy(h *host, leftOut []uint32) bool {
 	})
 }
 
-// unseen reports whether a silence fell into a time in which our own sight was bad.
+// unseen reports whether a probe fell into a time in which our own sight was bad.
 func unseen(r *probe.Round, e *event) bool {
 	return slices.ContainsFunc(badWindows(r), func(w probe.Window) bool {
 		return e.from < r.Start.Add(w.To) && e.to >= r.Start.Add(w.From)

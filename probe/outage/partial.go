@@ -62,6 +62,7 @@ func (d *Detector) tryPartial(b *block, seen probe.Instant) {
 	}
 	d.enter(b, Partial, d.afterLast(b, is.start), seen)
 	b.Open.Cause, b.Open.Fraction = is.cause, is.fraction
+	b.Loss.Back = nil
 	d.opened(b, seen)
 }
 

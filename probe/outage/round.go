@@ -14,6 +14,8 @@ func (d *Detector) begin(r *probe.Round) {
 	if d.space.Len() == 0 || r.Kind == probe.Full && !r.Space.Equal(d.space) {
 		d.respace(r.Space, r.Start)
 	}
+	d.stayBlind(r.Start)
+	d.settleIn(r.Vantage)
 	d.burden(r)
 	if r.Kind != probe.Full {
 		return
@@ -35,6 +37,20 @@ func (d *Detector) begin(r *probe.Round) {
 		p := d.protocol(r.Passes[i].Protocol.Code())
 		p.Active, p.Missed = true, 0
 	}
+}
+
+// settleIn forgets how long round trips take where they are of another vantage.
+func (d *Detector) settleIn(vantage string) {
+	if vantage == "" || vantage == d.Vantage {
+		return
+	}
+	if d.Vantage != "" {
+		d.FastRTT, d.Delay = 0, 0
+		for i := range d.Services {
+			d.Services[i].FastRTT, d.Services[i].RTTs = 0, 0
+		}
+	}
+	d.Vantage = vantage
 }
 
 // gapBetween reports whether so much time lies between two moments that it is a gap: 2.5 rounds or, before it is known how

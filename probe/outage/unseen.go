@@ -33,6 +33,22 @@ func (d *Detector) turnGood(at probe.Instant) {
 	}
 }
 
+// stayBlind judges, as a line begins, that nothing has been seen since our own sight was bad: it was bad until now.
+func (d *Detector) stayBlind(at probe.Instant) {
+	if d.Blind > 0 {
+		return
+	}
+	var since probe.Instant
+	for _, u := range d.Unseen {
+		if u.Reason == reasonVantage {
+			since = max(since, u.To)
+		}
+	}
+	if d.Sighted < since {
+		d.miss(Unseen{From: since, To: at, Reason: reasonVantage, Block: everywhere}, at)
+	}
+}
+
 // miss records a time of which we find out later that we did not see it.
 func (d *Detector) miss(u Unseen, at probe.Instant) {
 	if u.From >= u.To {

@@ -12,6 +12,8 @@ import (
 type area struct {
 	Prefix netip.Prefix  // zero for the space and for protocols
 	Lived  probe.Instant // send time of the last answered probe; 0: none
+	By     probe.Instant // by when that was sent, where nobody tells when
+	Across straddlers    // silences that may have been sent before it or after
 	Run    []silence     // since then, in the order seen; the oldest of a long run are dropped
 	Weight int64         // micro-nats against "up" in the whole run
 	First  probe.Instant // send time of the run's first silence
@@ -21,6 +23,7 @@ type area struct {
 	Relit Interval      // when the latest run of silence that is no chance ended
 	Ended []silence     // that run
 	Reply probe.Instant // send time of the reply that ended it
+	Until probe.Instant // by when that was sent
 	Began probe.Instant // send time of that run's first silence, which may have been dropped
 
 	Usual int // addresses that usually answer
@@ -35,11 +38,31 @@ type silence struct {
 	Alone    int64  // millionths: the chance of it while up and the path is good, given nothing
 }
 
+// straddlers are silences of a round that an area's last life was in: of none it is known whether it came before that or after.
+type straddlers struct {
+	N      int64
+	Weight int64         // micro-nats, together
+	By     probe.Instant // by when they were sent
+}
+
+func (b *straddlers) add(s silence) { b.N, b.Weight, b.By = b.N+1, b.Weight+s.Weight, max(b.By, s.To) }
+
+// spread has a centre know of them as sent evenly from its beginning on: where an area went dark, those who were still to be asked
+// in the round are the silent of it.
+func (b *straddlers) spread(c *centre) {
+	for i := range b.N {
+		c.stretch(int64(b.By-c.From)*(i+1)/(b.N+1), b.Weight*i/b.N)
+	}
+}
+
 const longestRun = 128
 
 // dark adds a silence. One sent before the last life says nothing of the time since, but it may say when life began.
 func (a *area) dark(s silence, slack int64) {
 	if s.From <= a.Lived {
+		if s.To > a.By {
+			a.Across.add(s)
+		}
 		if s.From < a.Reply && len(a.Ended) > 0 {
 			a.Ended = add(a.Ended, s)
 			a.relight(a.Relit.Latest)
@@ -49,8 +72,9 @@ func (a *area) dark(s silence, slack int64) {
 	if len(a.Run) == 0 {
 		a.First = s.From
 		a.Onset = centre{From: cmp.Or(a.Lived, s.From)}
+		a.Across.spread(&a.Onset)
 	}
-	a.Onset.stretch(int64(s.From-a.Onset.From), a.Weight)
+	a.Onset.stretch(int64(s.From-a.Onset.From), a.Across.Weight+a.Weight)
 	a.Run = add(a.Run, s)
 	a.Weight += s.Weight
 	if a.Sure == 0 && a.Weight >= bounded {
@@ -66,16 +90,16 @@ func add(run []silence, s silence) []silence {
 	return append(run, s)
 }
 
-// lit adds life of a probe sent at from that arrived at arrived.
-func (a *area) lit(from, arrived probe.Instant, slack int64) {
+// lit adds life of a probe sent from one moment to another that arrived at arrived.
+func (a *area) lit(from, to, arrived probe.Instant, slack int64) {
 	if from < a.Lived {
 		return
 	}
 	if a.Sure != 0 {
-		a.Ended, a.Reply, a.Began = slices.Clone(a.Run), from, a.First
+		a.Ended, a.Reply, a.Until, a.Began = slices.Clone(a.Run), from, to, a.First
 		a.relight(arrived)
 	}
-	a.Lived = from
+	a.Lived, a.By, a.Across = from, to, straddlers{}
 	rest := a.Run
 	a.Run, a.Weight, a.First, a.Sure = a.Run[:0], 0, 0, 0
 	for _, s := range rest {
@@ -87,17 +111,18 @@ func (a *area) lit(from, arrived probe.Instant, slack int64) {
 // before the reply arrived. It is done anew with every silence that was sent before the reply and is seen after it.
 func (a *area) relight(arrived probe.Instant) {
 	a.Relit = Interval{Earliest: min(a.Began, a.Ended[0].From), Latest: arrived}
-	back := centre{From: a.Reply} // backwards from the reply, as is the path
+	back := centre{From: a.Until} // backwards from the reply, as is the path; so what may have been sent later comes first
 	way := path{At: -EndOfTime}
-	way.take(&sample{From: -a.Reply, Life: true})
+	way.take(&sample{From: -a.Until, Life: true})
 	var sum int64
 	for i := len(a.Ended) - 1; i >= 0; i-- {
 		s := &a.Ended[i]
 		if s.From > a.Reply {
 			continue
 		}
-		back.stretch(int64(a.Reply-s.From), sum)
-		silent := sample{From: -s.From, Odds: int32(s.Alone)}
+		sent := min(s.To, a.Until)
+		back.stretch(int64(a.Until-sent), sum)
+		silent := sample{From: -sent, Odds: int32(s.Alone)}
 		way.take(&silent)
 		news := weight(silent.silence())
 		if heardLater(a.Ended[i+1:], s.Host) {
@@ -108,7 +133,7 @@ func (a *area) relight(arrived probe.Instant) {
 			break
 		}
 	}
-	a.Relit.At = max(a.Relit.Earliest, a.Reply.Add(-back.mean()))
+	a.Relit.At = max(a.Relit.Earliest, a.Until.Add(-back.mean()))
 }
 
 // centre is the mean of a moment between observations, every instant being as likely as the silences before it (after it,

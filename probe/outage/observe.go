@@ -134,10 +134,10 @@ func (d *Detector) live(r *probe.Round, e *event, i int32) {
 	h := &d.Hosts[s.Host]
 	arrived := e.arrived.Add(d.Slack)
 	for _, a := range h.Areas {
-		d.Areas[a].lit(e.from, arrived, d.Slack)
+		d.Areas[a].lit(e.from, e.to, arrived, d.Slack)
 	}
 	for _, b := range blocksOf(h) {
-		d.Parts[b].byProtocol(s.Code).lit(e.from, arrived, d.Slack)
+		d.Parts[b].byProtocol(s.Code).lit(e.from, e.to, arrived, d.Slack)
 	}
 	if s.Reliable {
 		d.Path.put(d.sample(r, s, e, true, d.odds(s, h, e)))

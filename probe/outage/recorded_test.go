@@ -115,3 +115,32 @@ func TestAnotherVantage(t *testing.T) {
 		}
 	}
 }
+
+// The likeliest instants of a total stand where it began and ended, neither early nor late on the whole, whatever somebody tells
+// of when he asked.
+func TestInstantsOfUntoldRounds(t *testing.T) {
+	as := func(r *probe.Round) *probe.Round { return r }
+	for name, c := range map[string]struct {
+		told func(*probe.Round) *probe.Round
+		most int64 // off on average, of a round of 660 s, in seconds
+	}{"all": {as, 20}, "who and when": {unseeded, 40}, "who": {bare, 100}} {
+		var early, late int64
+		seeds := int64(cases(30, 100))
+		for seed := range seeds {
+			w := few(t, uint64(seed), 20, 0.998)
+			from := simStart.Add(18*w.every.Milliseconds() + seed*w.every.Milliseconds()/seeds)
+			to := from.Add(6*w.every.Milliseconds() + (seed*7%seeds)*w.every.Milliseconds()/seeds)
+			w.down = between(from, to)
+			o := only(t, w.replayed(40, w.every, c.told), outage.Total)
+			holds(t, "start", o.Start, from)
+			holds(t, "end", *o.End, to)
+			early += int64(o.Start.At - from)
+			late += int64(o.End.At - to)
+		}
+		early, late = early/seeds/1000, late/seeds/1000
+		t.Logf("told %s: off by %d and %d s", name, early, late)
+		if max(early, -early, late, -late) > c.most {
+			t.Errorf("told %s: want %d s at most", name, c.most)
+		}
+	}
+}

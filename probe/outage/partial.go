@@ -62,7 +62,7 @@ func (d *Detector) tryPartial(b *block, seen probe.Instant) {
 	}
 	d.enter(b, Partial, d.afterLast(b, is.start), seen)
 	b.Open.Cause, b.Open.Fraction = is.cause, is.fraction
-	b.Loss.Back = nil
+	b.Loss.Back = nil // it can come back from now on
 	d.opened(b, seen)
 }
 

@@ -185,7 +185,7 @@ func allocate(ctx context.Context) {
 
 // step steps the wall clock by an hour, back and forth, four times a second, until ctx ends, and leaves it where it was.
 func step(ctx context.Context) {
-	by := int64(3600)
+	by := time.Hour
 	tick := time.NewTicker(250 * time.Millisecond)
 	defer tick.Stop()
 	for ctx.Err() == nil || by < 0 {
@@ -194,7 +194,7 @@ func step(ctx context.Context) {
 		if err := unix.Gettimeofday(&now); err != nil {
 			panic(err)
 		}
-		now.Sec += by
+		now = unix.NsecToTimeval(now.Nano() + int64(by)) // its seconds are of 32 bits on some machines
 		if err := unix.Settimeofday(&now); err != nil {
 			panic(err)
 		}

@@ -143,15 +143,19 @@ func (d *Detector) leftAtOnce(p netip.Prefix) (most int64) {
 			hosts = append(hosts, h)
 		}
 	}
+	around := max(evening, 3*d.MedianGap)
 	for _, then := range hosts {
-		sum, together := int64(0), 0
+		sum, together, left := int64(0), 0, 0
 		for _, h := range hosts {
+			if h.Since >= then.Since.Add(-around) { // else it had been gone for long
+				left++
+			}
 			if h.Lived < then.Since && then.Since <= h.Since {
 				sum += min(h.Weight, mostOfHost)
 				together++
 			}
 		}
-		if 2*together >= len(hosts) {
+		if 2*together >= left {
 			most = max(most, sum)
 		}
 	}

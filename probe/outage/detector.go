@@ -48,7 +48,7 @@ type memory struct {
 	Path           path
 	Loads          []load        // what was sent of late
 	Delay          int64         // microseconds: by how much replies were slower of late than their fastest
-	Vantage        string        // of the line that began last
+	Vantages       []vantageSeen // of late, the latest last
 	FastRTT        uint32        // microseconds: of the fastest service with a history
 	MiddleboxAt    probe.Instant // when a reply last came faster than the path allows
 	TooFast        int           // such replies in the full round under way

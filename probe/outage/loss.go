@@ -20,6 +20,24 @@ type lossTest struct {
 type regain struct {
 	Odds  int64
 	Since probe.Instant
+
+	Rise         int64         // micro-nats for the fraction since Mark
+	Mark, Before probe.Instant // a change at Before or earlier is 1,000 times less likely than the likeliest
+}
+
+// weigh adds what was sent at a moment, and how much it speaks for the fraction, in micro-nats.
+func (b *regain) weigh(at probe.Instant, against int64) {
+	if b.Mark == 0 {
+		b.Mark, b.Before = at, at
+	}
+	if b.Odds == 0 {
+		b.Since = at
+		if b.Rise >= certain {
+			b.Before, b.Mark, b.Rise = b.Mark, at, 0
+		}
+	}
+	b.Rise += against
+	b.Odds = min(max(0, b.Odds-against), 2*decisive)
 }
 
 // fractions are the alternatives, in millionths of the usual life.
@@ -52,10 +70,7 @@ func (t *lossTest) weigh(s *sample) {
 		t.Back = make([]regain, len(fractions))
 	}
 	for i, f := range fractions {
-		if b := &t.Back[i]; b.Odds == 0 {
-			b.Since = s.From
-		}
-		t.Back[i].Odds = min(max(0, t.Back[i].Odds-s.against(f)), 2*decisive)
+		t.Back[i].weigh(s.From, s.against(f))
 	}
 	for i, f := range fractions {
 		t.Sums[i] = min(max(0, t.Sums[i]+s.against(f)), 2*decisive) // no more, lest it takes long to fall again
@@ -88,17 +103,22 @@ func (t *lossTest) onset(fraction int64) Interval {
 	return in
 }
 
-// recovery bounds the moment after a start from which "up" does again, and gives the odds since, in micro-nats.
-func (t *lossTest) recovery(fraction int64, start probe.Instant) (Interval, int64) {
+// recoveryOfLate is recovery by what was sent of late alone.
+func (t *lossTest) recoveryOfLate(fraction int64, start probe.Instant) (Interval, int64) {
 	i := 0
 	for i < len(t.Recent) && t.Recent[i].From < start {
 		i++
 	}
-	in, odds := change(t.Recent[i:], fraction, 1)
+	return change(t.Recent[i:], fraction, 1)
+}
+
+// recovery bounds the moment after a start from which "up" does again, and gives the odds since, in micro-nats.
+func (t *lossTest) recovery(fraction int64, start probe.Instant) (Interval, int64) {
+	in, odds := t.recoveryOfLate(fraction, start)
 	if k := slices.Index(fractions[:], fraction); k >= 0 && len(t.Back) > 0 && t.Back[k].Odds > odds && t.Back[k].Since >= start {
 		odds = t.Back[k].Odds // it takes more samples to see than are kept
 		if at := t.Back[k].Since; at < in.At {
-			in.Earliest, in.At = min(in.Earliest, at), at
+			in.Earliest, in.At = min(in.Earliest, max(t.Back[k].Before, start)), at
 		}
 	}
 	return in, odds
@@ -128,5 +148,6 @@ func change(samples []sample, fraction, sign int64) (in Interval, odds int64) {
 	of := func(i int) *sample { return &samples[min(max(i, 0), len(samples)-1)] }
 	before, after := of(best-1).From, of(best).From
 	in = Interval{Earliest: of(first - 1).From.Add(-of(first - 1).Spread), At: before + (after-before)/2, Latest: of(last).From.Add(of(last).Spread)}
+	in.Earliest, in.Latest = min(in.Earliest, in.At), max(in.Latest, in.At) // a late reply is out of order
 	return in, sums[best] - sums[len(samples)]
 }

@@ -1,6 +1,7 @@
 package outage_test
 
 import (
+	"net/netip"
 	"testing"
 	"time"
 
@@ -141,6 +142,124 @@ func TestInstantsOfUntoldRounds(t *testing.T) {
 		t.Logf("told %s: off by %d and %d s", name, early, late)
 		if max(early, -early, late, -late) > c.most {
 			t.Errorf("told %s: want %d s at most", name, c.most)
+		}
+	}
+}
+
+// Windows of a few seconds in which our own sight was bad are unknown, and not the hour to the next sweep, whatever is told of the
+// sweeps; nor is one for ever where nobody is there to be seen again.
+func TestBriefBlindness(t *testing.T) {
+	for name, told := range map[string]func(*probe.Round) *probe.Round{"who and when": unseeded, "who": bare} {
+		for _, from := range []int64{0, 27_000} {
+			w := newWorld(t, 5).like2014()
+			w.every = time.Hour
+			w.amend = func(r *probe.Round) {
+				if i := int64(r.Start-simStart) / hour; i >= 40 && i < 60 {
+					r.VantageBad = []probe.Window{{From: from, To: from + 8_000}}
+				}
+			}
+			if got := unknown(w.replayed(80, time.Minute, told)); got != 160_000 {
+				t.Errorf("told %s, at %d s of each sweep: unknown for %d s", name, from/1000, got/1000)
+			}
+		}
+	}
+	w := newWorld(t, 5) // of nobody
+	w.amend = func(r *probe.Round) {
+		if r.Start == simStart.Add(20*w.every.Milliseconds()) {
+			r.VantageBad = []probe.Window{{From: 100_000, To: 120_000}}
+		}
+	}
+	if got := unknown(w.replayed(200, w.every, func(r *probe.Round) *probe.Round { return r })); got > 2*w.every.Milliseconds() {
+		t.Errorf("nobody there: unknown for %d min", got/minute)
+	}
+}
+
+// unknown is for how long the space was, in milliseconds.
+func unknown(h *outage.History) (sum int64) {
+	for _, s := range outage.Timeline(h.Changes, h.Until) {
+		if s.State == outage.Unknown && s.Block == outage.SpaceBlock {
+			sum += int64(s.End - s.Start)
+		}
+	}
+	return sum
+}
+
+// Where two vantages take turns, replies that come faster than either's path allows are still those of a middlebox.
+func TestMiddleboxBeforeTwoVantages(t *testing.T) {
+	w := newWorld(t, 6).like2014()
+	from, to := simStart.Add(3*day), simStart.Add(3*day+6*hour)
+	w.amend = func(r *probe.Round) {
+		if int64(r.Start-simStart)/w.every.Milliseconds()%2 == 0 {
+			r.Vantage = "other"
+		}
+		for i := range r.Passes {
+			for k := range r.Passes[i].Answers {
+				if a := &r.Passes[i].Answers[k]; r.Start.Add(int64(a.Offset)) >= from && r.Start.Add(int64(a.Offset)) < to {
+					a.RTT = 5_000
+				}
+			}
+		}
+	}
+	h := w.replayed(500, w.every, func(r *probe.Round) *probe.Round { return r })
+	if got := unknown(h); got < 5*hour || got > 7*hour {
+		t.Errorf("unknown for %d min, of 360", got/minute)
+	}
+}
+
+// The rest of a prefix that goes dark is found though most of it had left long before, one after the other.
+func TestRestOfAPrefix(t *testing.T) {
+	found, seeds := 0, cases(4, 12)
+	for seed := range uint64(seeds) {
+		w := few(t, seed, 0, 0)
+		from, to := simStart.Add(3*day), simStart.Add(3*day+10*hour)
+		leaves := map[netip.Addr]probe.Instant{}
+		for i := range 40 {
+			k := 64 + 5*i // in the /24
+			if i < 10 {
+				k = 1 + 3*i // in its first /27
+			}
+			h := simHost{addr: w.space.Addr(k), rtt: 200_000, by: map[probe.Protocol]float64{probe.ICMP: 0.99}}
+			w.hosts = append(w.hosts, h)
+			switch {
+			case i < 6:
+				leaves[h.addr] = from.Add(int64(i-12) * hour)
+			case i < 10:
+				leaves[h.addr] = from
+			}
+		}
+		w.down = func(at probe.Instant, a netip.Addr, _ probe.Protocol) bool {
+			left, ok := leaves[a]
+			return ok && at >= left && at < max(to, left.Add(2*day)) && (left < from || at < to)
+		}
+		for _, o := range w.replayed(520, w.every, func(r *probe.Round) *probe.Round { return r }).Outages(false) {
+			if inside(o.Start, from) {
+				found++
+			}
+		}
+	}
+	if found < seeds {
+		t.Errorf("%d of %d found", found, seeds)
+	}
+}
+
+// A partial of hosts that are gone for most of a day ends when they are back, and not when the others have shown often enough that
+// they live.
+func TestGoneForADay(t *testing.T) {
+	for seed := range uint64(cases(4, 12)) {
+		w := newWorld(t, seed, probe.ICMP)
+		gone := map[netip.Addr]bool{}
+		for i := range 40 {
+			h := simHost{addr: w.space.Addr(3 + 16*i), rtt: 300_000, by: map[probe.Protocol]float64{probe.ICMP: 0.97}}
+			w.hosts = append(w.hosts, h)
+			gone[h.addr] = i%4 == 0 && i < 36
+		}
+		from := simStart.Add(2*day + int64(seed)*77_000)
+		to := from.Add(16*hour + int64(seed)*40*minute)
+		w.down = func(at probe.Instant, a netip.Addr, _ probe.Protocol) bool { return gone[a] && at >= from && at < to }
+		for _, o := range w.replayed(480, w.every, func(r *probe.Round) *probe.Round { return r }).Outages(false) {
+			if o.End == nil || apart(o.End.At, to) > 60*minute || o.End.Latest-o.End.Earliest > 90*minute {
+				t.Errorf("seed %d: %v until %v, not %v", seed, o.Kind, o.End, to)
+			}
 		}
 	}
 }

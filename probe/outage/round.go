@@ -15,7 +15,7 @@ func (d *Detector) begin(r *probe.Round) {
 		d.respace(r.Space, r.Start)
 	}
 	d.stayBlind(r.Start)
-	d.settleIn(r.Vantage)
+	d.settleIn(r.Vantage, r.Start)
 	d.burden(r)
 	if r.Kind != probe.Full {
 		return
@@ -39,18 +39,29 @@ func (d *Detector) begin(r *probe.Round) {
 	}
 }
 
-// settleIn forgets how long round trips take where they are of another vantage.
-func (d *Detector) settleIn(vantage string) {
-	if vantage == "" || vantage == d.Vantage {
+// settleIn forgets how long round trips take where they are of a vantage that has not been heard of for some rounds. Of those that
+// take turns, the fastest is remembered.
+func (d *Detector) settleIn(vantage string, at probe.Instant) {
+	if vantage == "" {
 		return
 	}
-	if d.Vantage != "" {
+	last := len(d.Vantages) - 1
+	since := at.Add(-mostMissed * cmp.Or(d.MedianGap, 3600_000))
+	k := slices.IndexFunc(d.Vantages, func(v vantageSeen) bool { return v.Name == vantage })
+	if last >= 0 && (k < 0 || k < last && d.Vantages[k].At < since) {
 		d.FastRTT, d.Delay = 0, 0
 		for i := range d.Services {
 			d.Services[i].FastRTT, d.Services[i].RTTs = 0, 0
 		}
 	}
-	d.Vantage = vantage
+	d.Vantages = slices.DeleteFunc(d.Vantages, func(v vantageSeen) bool { return v.Name == vantage || v.At < since })
+	d.Vantages = append(d.Vantages, vantageSeen{vantage, at})
+}
+
+// vantageSeen is one of late, and when a line of it last began.
+type vantageSeen struct {
+	Name string
+	At   probe.Instant
 }
 
 // gapBetween reports whether so much time lies between two moments that it is a gap: 2.5 rounds or, before it is known how
@@ -90,6 +101,9 @@ func (d *Detector) end(r *probe.Round, seen probe.Instant) {
 		d.Covered = max(d.Covered, r.End)
 	}
 	d.Slack = r.Slack // not before: while the line is under way it still grows
+	if mostlySent(r) && mostlySighted(r) {
+		d.Sighted = seen
+	}
 	if r.Kind == probe.Full {
 		d.missRound(r, covered, seen)
 		d.TooFast = 0
@@ -112,6 +126,15 @@ func mostlySent(r *probe.Round) bool {
 		unsent += len(r.Passes[i].Unsent)
 	}
 	return 2*unsent <= targets
+}
+
+// mostlySighted reports whether our own sight was good for at least half of a line.
+func mostlySighted(r *probe.Round) bool {
+	bad := int64(0)
+	for _, w := range badWindows(r) {
+		bad += w.To - w.From
+	}
+	return 2*bad <= int64(r.End-r.Start)
 }
 
 // passOver takes the protocols for inactive by which we failed to probe most of what answers by them, where we did not by

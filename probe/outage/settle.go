@@ -218,6 +218,9 @@ func (d *Detector) tryClose(b *block, seen probe.Instant) {
 	}
 	if !d.regained(b, seen) {
 		b.Open.Short = seen
+		if d.stillGone(b) {
+			b.Loss.Back = nil // the others live, but they did all the time
+		}
 		return
 	}
 	if b.Index == 0 && slices.ContainsFunc(d.Parts[1:], func(c block) bool { return c.State == Total || c.State == Unknown }) {
@@ -226,6 +229,17 @@ func (d *Detector) tryClose(b *block, seen probe.Instant) {
 	if end := d.recovery(b); end != (Interval{}) {
 		d.close(b, d.afterBlocks(b, end), seen)
 	}
+}
+
+// stillGone reports whether those that have not lived since the outage began are a tenth of what is expected.
+func (d *Detector) stillGone(b *block) bool {
+	gone := int64(0)
+	for i := range d.Hosts {
+		if h := &d.Hosts[i]; b.holds(h) && !h.Answers && h.Lived <= b.Open.Start.Latest {
+			gone += h.Expected
+		}
+	}
+	return 10*gone >= b.Expected
 }
 
 // afterBlocks is the end of the space's outage, or the end of the last block that was certainly dark beyond it, for as long as
@@ -358,7 +372,7 @@ func (d *Detector) recovery(b *block) Interval {
 // orAsLoss bounds the end of an outage, that began as hosts that were gone, by what the loss says of it too.
 func (b *block) orAsLoss(back Interval) Interval {
 	o := b.Open
-	if end, odds := b.Loss.recovery(cmp.Or(o.Fraction, fractions[0]), o.Start.At); o.Cause == causeGone && odds >= certain {
+	if end, odds := b.Loss.recoveryOfLate(cmp.Or(o.Fraction, fractions[0]), o.Start.At); o.Cause == causeGone && odds >= certain {
 		return back.with(end)
 	}
 	return back

@@ -50,15 +50,9 @@ func everybody(netip.Addr) bool { return true }
 // rounds is what a replay finds of rounds alone.
 func (w *world) rounds(days float64) *outage.History {
 	w.t.Helper()
-	var lines []*probe.Round
-	for at := simStart; at < simStart.Add(int64(days*float64(day))); at = at.Add(w.every.Milliseconds()) {
-		lines = append(lines, w.round(probe.Full, at, min(w.every, 10*time.Minute), w.aims))
-	}
-	h, err := outage.Replay(outage.Config{}, &source{lines})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return h
+	every := w.every.Milliseconds()
+	n := (int64(days*float64(day)) + every - 1) / every
+	return w.replayed(int(n), min(w.every, 10*time.Minute), whole)
 }
 
 // A network whose customers go to bed over hours has no outage every night, however seldom it is looked at.

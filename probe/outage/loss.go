@@ -70,10 +70,9 @@ func (t *lossTest) weigh(s *sample) {
 		t.Back = make([]regain, len(fractions))
 	}
 	for i, f := range fractions {
-		t.Back[i].weigh(s.From, s.against(f))
-	}
-	for i, f := range fractions {
-		t.Sums[i] = min(max(0, t.Sums[i]+s.against(f)), 2*decisive) // no more, lest it takes long to fall again
+		against := s.against(f)
+		t.Back[i].weigh(s.From, against)
+		t.Sums[i] = min(max(0, t.Sums[i]+against), 2*decisive) // no more, lest it takes long to fall again
 	}
 	if len(t.Recent) == longestLoss {
 		t.Recent = slices.Delete(t.Recent, 0, longestLoss/2)
@@ -115,10 +114,14 @@ func (t *lossTest) recoveryOfLate(fraction int64, start probe.Instant) (Interval
 // recovery bounds the moment after a start from which "up" does again, and gives the odds since, in micro-nats.
 func (t *lossTest) recovery(fraction int64, start probe.Instant) (Interval, int64) {
 	in, odds := t.recoveryOfLate(fraction, start)
-	if k := slices.Index(fractions[:], fraction); k >= 0 && len(t.Back) > 0 && t.Back[k].Odds > odds && t.Back[k].Since >= start {
-		odds = t.Back[k].Odds // it takes more samples to see than are kept
-		if at := t.Back[k].Since; at < in.At {
-			in.Earliest, in.At = min(in.Earliest, max(t.Back[k].Before, start)), at
+	k := slices.Index(fractions[:], fraction)
+	if k < 0 || t.Back == nil {
+		return in, odds
+	}
+	if b := &t.Back[k]; b.Odds > odds && b.Since >= start {
+		odds = b.Odds // it takes more samples to see than are kept
+		if b.Since < in.At {
+			in.Earliest, in.At = min(in.Earliest, max(b.Before, start)), b.Since
 		}
 	}
 	return in, odds

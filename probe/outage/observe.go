@@ -9,7 +9,8 @@ import (
 
 // observe judges one observation.
 func (d *Detector) observe(r *probe.Round, e *event) {
-	if !unseen(r, e) {
+	sighted := !unseen(r, e)
+	if sighted {
 		d.Sighted = e.Seen
 	}
 	p := r.Passes[e.pass].Protocol
@@ -30,7 +31,7 @@ func (d *Detector) observe(r *probe.Round, e *event) {
 			i = d.meet(e.addr, p, e.Seen)
 		}
 		d.live(r, e, i)
-	case known && !unseen(r, e) && !d.boxed(e):
+	case known && sighted && !d.boxed(e):
 		d.still(r, e, i)
 	}
 }

@@ -32,6 +32,9 @@ func (w *world) replayed(n int, span time.Duration, told func(*probe.Round) *pro
 	return h
 }
 
+// whole is a round of ours with all that it tells.
+func whole(r *probe.Round) *probe.Round { return r }
+
 // Totals of three rounds and more of four to six hosts are found though nobody tells when the silent were asked: the silence of the
 // round in which it began, of which nobody knows whether it came before the last life, is made up for by the next.
 func TestTotalsOfFewInUntoldRounds(t *testing.T) {
@@ -82,7 +85,7 @@ func TestBlindRoundsInARow(t *testing.T) {
 		w.every = every
 		first, next := simStart.Add(60*every.Milliseconds()), simStart.Add(66*every.Milliseconds())
 		w.amend = func(r *probe.Round) { r.VantageOK = r.Start < first || r.Start >= next }
-		h := w.replayed(80, time.Minute, func(r *probe.Round) *probe.Round { return r })
+		h := w.replayed(80, time.Minute, whole)
 		for _, s := range outage.Timeline(h.Changes, h.Until) {
 			if within := s.End > first && s.Start < next; s.Block == outage.SpaceBlock && s.State != outage.Learning && within != (s.State == outage.Unknown) {
 				t.Errorf("%s: %v from %v to %v, blind from %v to %v", name, s.State, s.Start, s.End, first, next)
@@ -106,7 +109,7 @@ func TestAnotherVantage(t *testing.T) {
 			}
 		}
 	}
-	h := w.replayed(700, w.every, func(r *probe.Round) *probe.Round { return r })
+	h := w.replayed(700, w.every, whole)
 	if list := h.Outages(true); len(list) > 0 {
 		t.Errorf("got\n%s", encode(t, h))
 	}
@@ -120,11 +123,10 @@ func TestAnotherVantage(t *testing.T) {
 // The likeliest instants of a total stand where it began and ended, neither early nor late on the whole, whatever somebody tells
 // of when he asked.
 func TestInstantsOfUntoldRounds(t *testing.T) {
-	as := func(r *probe.Round) *probe.Round { return r }
 	for name, c := range map[string]struct {
 		told func(*probe.Round) *probe.Round
 		most int64 // off on average, of a round of 660 s, in seconds
-	}{"all": {as, 20}, "who and when": {unseeded, 40}, "who": {bare, 100}} {
+	}{"all": {whole, 20}, "who and when": {unseeded, 40}, "who": {bare, 100}} {
 		var early, late int64
 		seeds := int64(cases(30, 100))
 		for seed := range seeds {
@@ -169,7 +171,7 @@ func TestBriefBlindness(t *testing.T) {
 			r.VantageBad = []probe.Window{{From: 100_000, To: 120_000}}
 		}
 	}
-	if got := unknown(w.replayed(200, w.every, func(r *probe.Round) *probe.Round { return r })); got > 2*w.every.Milliseconds() {
+	if got := unknown(w.replayed(200, w.every, whole)); got > 2*w.every.Milliseconds() {
 		t.Errorf("nobody there: unknown for %d min", got/minute)
 	}
 }
@@ -200,7 +202,7 @@ func TestMiddleboxBeforeTwoVantages(t *testing.T) {
 			}
 		}
 	}
-	h := w.replayed(500, w.every, func(r *probe.Round) *probe.Round { return r })
+	h := w.replayed(500, w.every, whole)
 	if got := unknown(h); got < 5*hour || got > 7*hour {
 		t.Errorf("unknown for %d min, of 360", got/minute)
 	}
@@ -231,7 +233,7 @@ func TestRestOfAPrefix(t *testing.T) {
 			left, ok := leaves[a]
 			return ok && at >= left && at < max(to, left.Add(2*day)) && (left < from || at < to)
 		}
-		for _, o := range w.replayed(520, w.every, func(r *probe.Round) *probe.Round { return r }).Outages(false) {
+		for _, o := range w.replayed(520, w.every, whole).Outages(false) {
 			if inside(o.Start, from) {
 				found++
 			}
@@ -256,7 +258,7 @@ func TestGoneForADay(t *testing.T) {
 		from := simStart.Add(2*day + int64(seed)*77_000)
 		to := from.Add(16*hour + int64(seed)*40*minute)
 		w.down = func(at probe.Instant, a netip.Addr, _ probe.Protocol) bool { return gone[a] && at >= from && at < to }
-		for _, o := range w.replayed(480, w.every, func(r *probe.Round) *probe.Round { return r }).Outages(false) {
+		for _, o := range w.replayed(480, w.every, whole).Outages(false) {
 			if o.End == nil || apart(o.End.At, to) > 60*minute || o.End.Latest-o.End.Earliest > 90*minute {
 				t.Errorf("seed %d: %v until %v, not %v", seed, o.Kind, o.End, to)
 			}

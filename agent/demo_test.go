@@ -51,6 +51,7 @@ func runChild(path string) int {
 // rounds, exported and replayed, give the outages it holds, to the byte.
 func TestKilledAtAnyMoment(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "killed.db")
+	var ended int // rounds that were over at the last kill
 	for i := range *kills {
 		committed := killOnce(t, path, time.Duration(300+rand.IntN(1200))*time.Millisecond)
 		s, err := store.Open(path, store.Options{ReadOnly: true, Timeout: 10 * time.Second}) // the namespace dies a moment later
@@ -70,10 +71,15 @@ func TestKilledAtAnyMoment(t *testing.T) {
 		if err = errors.Join(err, s.Close()); err != nil {
 			t.Fatal(err)
 		}
-		if stats.Rounds == 0 && committed == 0 {
-			continue // or before its first round: there is nothing to replay
+		had := ended
+		if ended = stats.Rounds - stats.Open; ended < had {
+			t.Errorf("after kill %d: %d rounds, and %d were over before", i, ended, had)
 		}
-		same(t, path)
+		if ended > 0 {
+			same(t, path)
+		} else if outages := command(t, nil, "outages", "--blocks", "--format", "csv", "--store", path); bytes.Count(outages, []byte("\n")) != 1 {
+			t.Errorf("after kill %d: outages without a round: %s", i, outages) // or it was killed in its first round: nothing to replay
+		}
 	}
 }
 

@@ -50,3 +50,35 @@ func TestCutShort(t *testing.T) {
 		}
 	}
 }
+
+// TestGapBeforeAnyRoundEnded: where every round so far was broken off, and then there is a gap, nothing is known since the
+// first of them began, and not since the beginning of time.
+func TestGapBeforeAnyRoundEnded(t *testing.T) {
+	w := newWorld(t, 4).like2014()
+	d := outage.New(outage.Config{})
+	for _, minutes := range []int64{0, 11, 22, 120} {
+		start := simStart.Add(minutes * 60_000)
+		if err := d.Put(w.round(probe.Full, start, w.every, w.aims)); err != nil {
+			t.Fatal(err)
+		}
+		f := d.Advance(start + 1)
+		for _, c := range f.Changes {
+			if c.Since < simStart {
+				t.Errorf("%s is %v since %v", c.Block, c.State, c.Since)
+			}
+		}
+		snapshot, err := d.MarshalBinary() // the agent ends here
+		if err != nil {
+			t.Fatal(err)
+		}
+		d = outage.New(outage.Config{})
+		if err := d.UnmarshalBinary(snapshot); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, b := range d.Blocks() {
+		if b.State != outage.Unknown || b.Since != simStart {
+			t.Errorf("%s is %v since %v", b.Block, b.State, b.Since)
+		}
+	}
+}

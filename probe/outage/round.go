@@ -21,7 +21,7 @@ func (d *Detector) begin(r *probe.Round) {
 		return
 	}
 	if n := len(d.Starts); n > 0 && d.MedianGap > 0 && d.gapBetween(d.Starts[n-1], r.Start) {
-		d.miss(Unseen{From: d.Covered, To: r.Start, Reason: reasonGap, Block: everywhere}, r.Start)
+		d.miss(Unseen{From: cmp.Or(d.Covered, d.Starts[0]), To: r.Start, Reason: reasonGap, Block: everywhere}, r.Start)
 	}
 	d.Starts = append(d.Starts, r.Start)
 	if len(d.Starts) > 21 {

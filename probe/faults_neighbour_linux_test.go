@@ -64,17 +64,38 @@ func TestOurNeighbourTableIsFull(t *testing.T) {
 	sysctl(t, "net/ipv4/neigh/near0/mcast_solicit", "20") // so that the table stays full for the while
 	sweepers := openFaulty(t, SweeperConfig{Timeout: 2 * time.Second})
 	command(t, "ip route replace 198.19.64.0/18 dev near0")
-	full := false
-	for i := 0; i < 1<<14 && !full; i += 64 { // net.ipv4.neigh.default.gc_thresh3 of them are enough
-		full = sendToNobody(t, i)
+	struck := func() bool { return len(sweepers[0].Stats().Protocols[ICMP].Local) > 0 }
+	next := 0
+	fill := func() (full bool) {
+		full = sendToNobody(t, next)
+		next = (next + 64) & (1<<14 - 1)
+		return full
 	}
-	if !full {
-		skipUnlessCI(t, "the kernel's table of neighbours holds more than 16,384")
+	for range 10 {
+		full := fill()
+		for !full && next > 0 { // net.ipv4.neigh.default.gc_thresh3 of them are enough
+			full = fill()
+		}
+		if !full {
+			skipUnlessCI(t, "the kernel's table of neighbours holds more than 16,384")
+		}
+		sweeps := startFaulty(t, sweepers, time.Second/2, onLink4)
+		eventually(t, "a sweep has sent, or something cannot be", func() bool {
+			fill() // again and again: the kernel makes room after some seconds, and the tests of others may
+			select {
+			case <-sweeps[0].Sent():
+				return true
+			default:
+				return struck()
+			}
+		})
+		command(t, "ip neigh flush to 198.19.64.0/18 dev near0 nud all")
+		if all := blameless(t, sweeps); struck() {
+			wantAny(t, all, Unsent)
+			return
+		}
 	}
-	sweeps := startFaulty(t, sweepers, time.Second/2, onLink4)
-	eventually(t, "something cannot be sent", func() bool { return len(sweepers[0].Stats().Protocols[ICMP].Local) > 0 })
-	command(t, "ip neigh flush to 198.19.64.0/18 dev near0 nud all")
-	wantAny(t, blameless(t, sweeps), Unsent)
+	t.Error("everything could be sent")
 }
 
 // sendToNobody sends to 64 neighbours that are not there, and reports whether the table had room for them.

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/net/ipv4"
 	"golang.org/x/sys/unix"
 )
 
@@ -116,6 +117,10 @@ func icmpID(fd int, v6, raw bool) (uint16, error) {
 	return 0, fmt.Errorf("name icmp socket: a name of type %T", name)
 }
 
+// everyLink is what every link carries in one piece (RFC 791, 3.2). A packet no longer than that need never be fragmented: where
+// the kernel knows, it saves the choice of an identification, which is then of no use (RFC 6864, 4.1).
+const everyLink = 68
+
 // setOptions sets the filter first, so that little foreign ICMP slips in before it.
 func (s *icmpSocket) setOptions(fd int) error {
 	if s.raw {
@@ -131,6 +136,11 @@ func (s *icmpSocket) setOptions(fd int) error {
 	// Without it, a raw socket hides that a packet found no buffer: net/ipv4/raw.c.
 	if err := reportErrors(fd, !s.v6); err != nil {
 		return fmt.Errorf("set icmp socket's error queue: %w", err)
+	}
+	if !s.v6 && ipv4.HeaderLen+len(s.echo.request) <= everyLink {
+		if err := unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_DO); err != nil {
+			return fmt.Errorf("set icmp socket's path MTU discovery: %w", err)
+		}
 	}
 	var err error
 	if s.dated, err = stampArrivals(fd); err != nil {

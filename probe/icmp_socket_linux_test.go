@@ -52,9 +52,17 @@ func TestForgeriesOnTheWireAreCounted(t *testing.T) {
 	}
 }
 
-// TestHeadersOfRequests: what the network sees of a request is alike from both kinds of socket, and carries the contact.
+// TestHeadersOfRequests: what the network sees of a request is alike from both kinds of socket, and carries the contact. One
+// that a link of the smallest MTU might have to fragment has an identification for that.
 func TestHeadersOfRequests(t *testing.T) {
-	bothModes(t, "", func(t *testing.T, cfg SweeperConfig) {
+	for contact, identified := range map[string]bool{"": false, "ops@example.org, AS64496": false, "https://example.org/probe": true} {
+		testHeaders(t, contact, identified)
+	}
+}
+
+func testHeaders(t *testing.T, contact string, identified bool) {
+	bothModes(t, contact, func(t *testing.T, cfg SweeperConfig) {
+		cfg.Contact = contact
 		sysctl(t, "net/ipv4/ip_default_ttl", "77")
 		tun := openTUN(t, "198.18.0.0/24")
 		var seen [][]byte
@@ -91,7 +99,7 @@ func TestHeadersOfRequests(t *testing.T) {
 			}
 			targets[[4]byte(b[16:])], ids[[2]byte(b[4:])] = true, true
 		}
-		if len(targets) != 256 || len(ids) < 200 { // of 65,536: 256 at random have one or none in common
+		if len(targets) != 256 || identified && len(ids) < 200 || !identified && len(ids) != 1 { // of 65,536, 256 at random have one or none in common
 			t.Errorf("%d targets, %d identifications", len(targets), len(ids))
 		}
 	})

@@ -110,27 +110,43 @@ type Shot struct {
 // Shots yields every probe of the plan in order of time. Memory is proportional to the groups, not to the targets.
 func (p *Plan) Shots() iter.Seq[Shot] {
 	return func(yield func(Shot) bool) {
-		q := make(shotQueue, 0, len(p.groups))
-		for i := range p.groups {
-			g := &p.groups[i]
-			q = append(q, pending{at: g.when(p.span, 0), tie: g.phase, group: i})
-		}
-		heap.Init(&q)
-		for len(q) > 0 {
-			next := &q[0]
-			g := &p.groups[next.group]
-			target := g.from + int(unpermute(g.key, uint64(g.n), next.slot))
-			if !yield(Shot{Aim: g.aim, Target: target, At: next.at}) {
-				return
-			}
-			if next.slot++; next.slot == uint64(g.n) {
-				heap.Pop(&q)
-				continue
-			}
-			next.at, next.tie = g.when(p.span, next.slot), next.tie+1<<16
-			heap.Fix(&q, 0)
+		w := p.walk()
+		for shot, ok := w.next(); ok && yield(shot); shot, ok = w.next() {
 		}
 	}
+}
+
+// walk is a walk through a plan's shots.
+type walk struct {
+	plan  *Plan
+	queue shotQueue // of the groups that have shots left
+}
+
+func (p *Plan) walk() *walk {
+	w := &walk{p, make(shotQueue, 0, len(p.groups))}
+	for i := range p.groups {
+		g := &p.groups[i]
+		w.queue = append(w.queue, pending{at: g.when(p.span, 0), tie: g.phase, group: i})
+	}
+	heap.Init(&w.queue)
+	return w
+}
+
+// next is the next shot; ok is false where there is none.
+func (w *walk) next() (shot Shot, ok bool) {
+	if len(w.queue) == 0 {
+		return shot, false
+	}
+	next := &w.queue[0]
+	g := &w.plan.groups[next.group]
+	shot = Shot{Aim: g.aim, Target: g.from + int(unpermute(g.key, uint64(g.n), next.slot)), At: next.at}
+	if next.slot++; next.slot == uint64(g.n) {
+		heap.Pop(&w.queue)
+		return shot, true
+	}
+	next.at, next.tie = g.when(w.plan.span, next.slot), next.tie+1<<16
+	heap.Fix(&w.queue, 0)
+	return shot, true
 }
 
 // pending is a group's next slot. The tie, slot and phase, interleaves the groups where all times are 0.

@@ -189,8 +189,9 @@ func (w *Sweep) gatherShots(refs []attemptRef, now time.Time, room *rooms, wait 
 		if !ok {
 			return refs, min(wait, pause)
 		}
-		w.shots.advance()
-		w.lastShot = time.Now()
+		if w.shots.advance(); !w.shots.more {
+			w.lastShot = time.Now()
+		}
 		if w.order.Kind != Full {
 			if leave, _ := w.sweeper.limits.extra(now, aim.Targets.Addr(shot.Target), aim.Protocol); !leave {
 				w.withdraw(room, aim.Protocol.kind)

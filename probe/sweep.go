@@ -2,7 +2,6 @@ package probe
 
 import (
 	"context"
-	"iter"
 	"net/netip"
 	"slices"
 	"sort"
@@ -26,7 +25,7 @@ type Sweep struct {
 	wake    chan struct{} // asks the sending goroutine to look again
 
 	// Of the sending goroutine alone.
-	shots          iterShots
+	shots          shots
 	again          []attemptRef // retries to be sent
 	deferred       []attemptRef // extras that wait for their block's allowance
 	packets        [kindDNS + 1][]Packet
@@ -102,38 +101,37 @@ func newSweep(s *Sweeper, id uint32, o Order, cancel context.CancelFunc) *Sweep 
 	return w
 }
 
-// iterShots walks a plan with a look at what comes next.
-type iterShots struct {
+// shots walks a plan with a look at what comes next.
+type shots struct {
 	next Shot
 	more bool
 	then []Shot // after next, as far as somebody has looked
-	pull func() (Shot, bool)
-	stop func()
+	walk *walk
 }
 
-func (i *iterShots) open(p *Plan) {
-	i.pull, i.stop = iter.Pull(p.Shots())
-	i.next, i.more = i.pull()
+func (s *shots) open(p *Plan) {
+	s.walk = p.walk()
+	s.next, s.more = s.walk.next()
 }
 
-func (i *iterShots) advance() {
-	if len(i.then) == 0 {
-		i.next, i.more = i.pull()
+func (s *shots) advance() {
+	if len(s.then) == 0 {
+		s.next, s.more = s.walk.next()
 		return
 	}
-	i.next = i.then[0]
-	i.then = append(i.then[:0], i.then[1:]...)
+	s.next = s.then[0]
+	s.then = append(s.then[:0], s.then[1:]...)
 }
 
 // after is the k-th shot after next, from 0 on.
-func (i *iterShots) after(k int) (shot Shot, ok bool) {
-	for len(i.then) <= k {
-		if shot, ok = i.pull(); !ok {
+func (s *shots) after(k int) (shot Shot, ok bool) {
+	for len(s.then) <= k {
+		if shot, ok = s.walk.next(); !ok {
 			return shot, false
 		}
-		i.then = append(i.then, shot)
+		s.then = append(s.then, shot)
 	}
-	return i.then[k], true
+	return s.then[k], true
 }
 
 // run sends, decides, and lingers for late replies until everything is over or ctx ends.
@@ -143,7 +141,6 @@ func (w *Sweep) run(ctx context.Context) {
 	defer w.ours.path.close()
 	defer w.sweeper.drop(w)
 	w.shots.open(w.plan)
-	defer w.shots.stop()
 	for ctx.Err() == nil && w.step(ctx) {
 	}
 	w.read()

@@ -17,7 +17,6 @@ func TestStateOfAService(t *testing.T) {
 	w := newSweep(s, 1, o, func() {})
 	w.shots.open(w.plan)
 	runtime.ReadMemStats(&after)
-	w.shots.stop()
 	got := float64(after.TotalAlloc-before.TotalAlloc) / float64(len(w.table))
 	t.Logf("%.1f bytes a service", got)
 	if got > most {

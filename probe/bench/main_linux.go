@@ -20,18 +20,19 @@ type options struct {
 	spaces    []int // prefix lengths inside 198.18.0.0/16
 	protocols []string
 	runs      int
-	sweeps    int    // of one process, where it sweeps again and again
-	brownout  string // the program; "": built
-	only      string // a word in the names of the probers wanted
-	role      string // what this process is in the bench: see roles
-	target    string // of a role
+	sweeps    int      // of one process, where it sweeps again and again
+	brownout  string   // the program; "": built
+	only      []string // words in the names of the probers wanted: any of them
+	role      string   // what this process is in the bench: see roles
+	target    string   // of a role
+	icmp      string   // the kind of ICMP socket of a role
 }
 
 // roles are the parts that the bench plays itself, in processes of their own.
 var roles = map[string]func(*options) error{
 	"far":      func(*options) error { return serveFar() },
 	"perhost":  func(o *options) error { return pingEach(o.target, os.Stdout) },
-	"sweeps":   func(o *options) error { return sweepAgain(o.target, o.sweeps, os.Stdout) },
+	"sweeps":   func(o *options) error { return sweepAgain(o.target, o.icmp, o.sweeps, os.Stdout) },
 	"requests": func(o *options) error { return requestEach(o.target, os.Stdout) },
 }
 
@@ -85,7 +86,7 @@ func confined(o *options, stdout, stderr io.Writer) error {
 
 func parse(args []string, stderr io.Writer) (options, error) {
 	var o options
-	var spaces, protocols string
+	var spaces, protocols, only string
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.StringVar(&spaces, "spaces", "22,16", "prefix `lengths` of the spaces, 16 to 24")
@@ -93,9 +94,10 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.IntVar(&o.runs, "runs", 5, "of each prober, alternating")
 	f.IntVar(&o.sweeps, "sweeps", 50, "of one process, where it sweeps again and again: at least 2")
 	f.StringVar(&o.brownout, "brownout", "", "the `program`; by default it is built")
-	f.StringVar(&o.only, "only", "", "measure only probers with this `word` in their names")
+	f.StringVar(&only, "only", "", "measure only probers with one of these `words`, separated by commas, in their names")
 	f.StringVar(&o.role, "role", "", "used by the bench itself")
 	f.StringVar(&o.target, "target", "", "used by the bench itself")
+	f.StringVar(&o.icmp, "icmp", "auto", "used by the bench itself")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
@@ -109,6 +111,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		}
 		o.spaces = append(o.spaces, bits)
 	}
+	o.only = strings.Split(only, ",")
 	o.protocols = strings.Split(protocols, ",")
 	for _, p := range o.protocols {
 		if !slices.Contains([]string{"icmp", "tcp", "dns"}, p) {

@@ -93,12 +93,17 @@ func raiseFiles() error {
 	return unix.Setrlimit(unix.RLIMIT_NOFILE, &limit)
 }
 
+// wants reports whether a prober is to be measured.
+func (o *options) wants(p *prober) bool {
+	return slices.ContainsFunc(o.only, func(word string) bool { return strings.Contains(p.name, word) })
+}
+
 // measure runs the probers of a contest, alternating.
 func (s *site) measure(o *options, c *contest, stderr io.Writer) ([]row, error) {
 	var rows []row
 	for i := range probers {
 		p := &probers[i]
-		if p.protocol == c.protocol && p.again == (c.sweeps > 1) && strings.Contains(p.name, o.only) && (!p.smallest || c.bits == slices.Max(o.spaces)) {
+		if p.protocol == c.protocol && p.again == (c.sweeps > 1) && o.wants(p) && (!p.smallest || c.bits == slices.Max(o.spaces)) {
 			rows = append(rows, row{prober: p, contest: c})
 		}
 	}

@@ -55,6 +55,7 @@ var probers = []prober{
 	{name: "blackbox_exporter", protocol: "icmp", smallest: true, line: "{self} -role requests -target {list}", found: anyAddress},
 
 	{name: "brownout's engine", protocol: "icmp", again: true, line: "{self} -role sweeps -target {space} -sweeps {sweeps}", found: anyAddress},
+	{name: "brownout's engine, unprivileged", protocol: "icmp", again: true, line: "{self} -role sweeps -icmp datagram -target {space} -sweeps {sweeps}", found: anyAddress},
 	{name: "fping -i 0 -C", protocol: "icmp", again: true, aside: true, line: "fping -q -i 0 -p 500 -t 500 -C {sweeps} -f {list}", found: always},
 	{name: "zmap -r 200000 -P", protocol: "icmp", again: true, line: zmapBase + "-M icmp_echoscan -r 200000 -P {sweeps} {space}", found: anyAddress},
 	{name: "zmap -r 50000 -P", protocol: "icmp", again: true, line: zmapBase + "-M icmp_echoscan -r 50000 -P {sweeps} {space}", found: anyAddress},

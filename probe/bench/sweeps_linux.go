@@ -12,13 +12,17 @@ import (
 
 // sweepAgain sweeps a space as often as it is told, by the one sweeper that the agent too keeps for all its rounds, and prints
 // the addresses that answered every time.
-func sweepAgain(target string, sweeps int, out io.Writer) (err error) {
+func sweepAgain(target, icmp string, sweeps int, out io.Writer) (err error) {
 	space, err := probe.ParseSpace([]string{target}, nil)
 	if err != nil {
 		return err
 	}
+	mode, err := probe.ParseICMPMode(icmp)
+	if err != nil {
+		return err
+	}
 	const timeout = 500 * time.Millisecond
-	sweeper, err := probe.OpenSweeper(probe.SweeperConfig{Timeout: timeout, LateWindow: timeout}, []probe.Protocol{probe.ICMP})
+	sweeper, err := probe.OpenSweeper(probe.SweeperConfig{ICMP: mode, Timeout: timeout, LateWindow: timeout}, []probe.Protocol{probe.ICMP})
 	if err != nil {
 		return err
 	}

@@ -25,9 +25,9 @@ type flood struct {
 	known        bool
 	blocked      bool // sending waits for answers
 
-	batches     []sending // not yet older than patience, oldest first
+	batches     []sending // with answers expected yet, or after one that has, oldest first
 	out, fresh  int       // of them: packets without an answer, packets
-	run         sending   // batches older than patience, until there are enough to judge
+	run         sending   // batches of which no answer is expected any more, until there are enough to judge
 	judging     bool
 	doubts      []stretch // in which packets were seen lost
 	droppedSeen uint64
@@ -43,8 +43,7 @@ type sending struct {
 type stretch struct{ from, to time.Duration }
 
 const (
-	floodRate      = 50_000  // packets a second at first
-	floodBlindRate = 100_000 // the most while few answers tell whether packets arrive
+	floodBlindRate = 100_000 // packets a second at first, and the most while few answers tell whether packets arrive
 	floodTopRate   = 250_000
 	floodLowRate   = 1_000
 	floodBurst     = 500
@@ -65,7 +64,7 @@ const (
 )
 
 func newFlood() *flood {
-	return &flood{rate: floodRate, level: batchLimit, window: floodWindow, patience: firstPatience, live: 1, judging: true}
+	return &flood{rate: floodBlindRate, level: batchLimit, window: floodWindow, patience: firstPatience, live: 1, judging: true}
 }
 
 // allow says how many packets may be sent now, or how long to wait.
@@ -129,10 +128,11 @@ func (f *flood) measure(sent, rtt time.Duration) {
 	f.patience = min(max(2*f.srtt+4*f.rttvar, leastPatience), mostPatience)
 }
 
-// settle moves batches older than patience into the run, and judges the run when it is long enough.
+// settle moves batches that are answered, or older than patience, into the run, in their order, and judges the run when it is long
+// enough.
 func (f *flood) settle(now time.Duration) {
 	k := 0
-	for ; k < len(f.batches) && f.batches[k].at+f.patience < now; k++ {
+	for ; k < len(f.batches) && (f.batches[k].at+f.patience < now || f.batches[k].answered == f.batches[k].sent); k++ {
 		b := f.batches[k]
 		f.out -= b.sent - b.answered
 		f.fresh -= b.sent

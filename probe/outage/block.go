@@ -155,12 +155,12 @@ func (d *Detector) isDark(b *block, a *area, seen probe.Instant) bool {
 const askedEnough = 31
 
 // askedAll reports whether enough of the block's addresses have been silent since a moment that no part of it can be
-// thought to answer: all that usually do, or so many that life in a fifth of them would have shown. Those that are known by
-// filtered protocols alone had been silent before.
+// thought to answer: all that usually do, or so many that life in a fifth of them would have shown. Fewer than a fifth may have been
+// asked in vain, by a fault of ours. Those that are known by filtered protocols alone had been silent before.
 func (d *Detector) askedAll(b *block, since probe.Instant) bool {
 	usual := b.Usual >= hostsForBlock
 	filtered := d.filteredIn(b)
-	silent, all, survivors := 0, 0, false
+	silent, vain, all, survivors := 0, 0, 0, false
 	for i := range d.Hosts {
 		h := &d.Hosts[i]
 		if !b.holds(h) || (usual && !h.Usual) || h.Expected == 0 || len(filtered) > 0 && d.expectedWithout(h, filtered) == 0 {
@@ -169,11 +169,19 @@ func (d *Detector) askedAll(b *block, since probe.Instant) bool {
 		all++
 		if h.Silent && h.SilentAt >= since {
 			silent++
-		} else if b.Open != nil && h.Lived > b.Open.Start.Latest {
+			continue
+		}
+		if h.VainAt >= since {
+			vain++
+		}
+		if b.Open != nil && h.Lived > b.Open.Start.Latest {
 			survivors = true // who answered in this outage may still
 		}
 	}
-	return silent == all && all > 0 || silent >= askedEnough && !survivors
+	if silent == all {
+		return all > 0
+	}
+	return !survivors && (silent >= askedEnough || silent+vain == all && 5*vain < all)
 }
 
 // filteredIn is the protocols that were certain to be dark in a block, or in the space, while others still answered.
@@ -310,21 +318,53 @@ func (d *Detector) afterLast(b *block, start Interval) Interval {
 	return start
 }
 
-// move says a block's state from since on.
+// move says a block's state from since on. Where the space goes dark, or comes back, so do its blocks that have no verdict of
+// their own on that.
 func (d *Detector) move(b *block, s State, since, declared probe.Instant, reason string) {
+	withSpace := b.Index == 0 && (b.State == Total) != (s == Total)
 	b.State, b.Since, b.Reason = s, since, reason
 	d.say(b, since, declared)
+	for i := 1; withSpace && i < len(d.Parts); i++ {
+		if part := &d.Parts[i]; part.State == Up && part.probed() {
+			d.say(part, max(since, part.Since), declared)
+		}
+	}
 }
 
-// say repeats a block's state from since on, with the times unseen in between.
+// darkWithSpace reports whether a block's own silence is too little to say that it is dark, but that of the whole space, to which
+// it belongs, says so.
+func (d *Detector) darkWithSpace(b *block) bool {
+	return b.Index != 0 && b.State == Up && d.Parts[0].State == Total
+}
+
+// verdict is a block's state, apart from times unseen.
+func (d *Detector) verdict(b *block) (s State, since probe.Instant, reason string) {
+	if d.darkWithSpace(b) {
+		return Total, max(b.Since, d.Parts[0].Since), ""
+	}
+	return b.State, b.Since, b.Reason
+}
+
+// say repeats a block's state from since on.
 func (d *Detector) say(b *block, since, declared probe.Instant) {
+	dark := d.darkWithSpace(b)
+	if !dark || since < d.Parts[0].Since {
+		d.sayAs(b, b.State, b.Reason, since, declared)
+	}
+	if dark {
+		d.sayAs(b, Total, "", max(since, d.Parts[0].Since), declared)
+	}
+}
+
+// sayAs tells a state from since on, with the times unseen in between.
+func (d *Detector) sayAs(b *block, s State, reason string, since, declared probe.Instant) {
 	at := since
 	for _, u := range d.unseenOf(b) {
 		if u.To != 0 && u.To <= since {
 			continue
 		}
 		if at < u.From {
-			d.tell(b, b.State, at, declared, b.Reason)
+			d.tell(b, s, at, declared, reason)
 		}
 		d.tell(b, Unknown, max(u.From, since), declared, u.Reason)
 		if u.To == 0 {
@@ -332,7 +372,7 @@ func (d *Detector) say(b *block, since, declared probe.Instant) {
 		}
 		at = u.To
 	}
-	d.tell(b, b.State, at, declared, b.Reason)
+	d.tell(b, s, at, declared, reason)
 }
 
 func (d *Detector) tell(b *block, s State, since, declared probe.Instant, reason string) {

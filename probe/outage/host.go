@@ -14,6 +14,7 @@ type host struct {
 	Services []int32
 	Silent   bool          // its last observation was a silence
 	SilentAt probe.Instant // send time of that silence
+	VainAt   probe.Instant // and of the latest probe that says nothing: our own sight was bad, or it could not be sent
 	Own      int64         // millionths: the chance that it was the host's own, and not the path's
 	Lived    probe.Instant // send time of its latest life
 	Since    probe.Instant // and of the first silence after it; 0: none

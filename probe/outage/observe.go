@@ -31,7 +31,10 @@ func (d *Detector) observe(r *probe.Round, e *event) {
 			i = d.meet(e.addr, p, e.Seen)
 		}
 		d.live(r, e, i)
-	case known && sighted && !d.boxed(e):
+	case known && !sighted:
+		h := &d.Hosts[d.Services[i].Host]
+		h.VainAt = max(h.VainAt, e.from)
+	case known && !d.boxed(e):
 		d.still(r, e, i)
 	}
 }

@@ -265,3 +265,109 @@ func TestGoneForADay(t *testing.T) {
 		}
 	}
 }
+
+// While the whole space is dark, no block of it is up: not one whose own hosts are too few, and answer too seldom, to say so.
+func TestBlocksOfADarkSpace(t *testing.T) {
+	without := 0
+	for seed := range uint64(cases(8, 40)) {
+		w := few(t, seed, 20, 0.99)
+		for i := range 3 {
+			w.hosts = append(w.hosts, simHost{addr: w.space.Addr(256 + 9*i), rtt: 300_000, by: map[probe.Protocol]float64{probe.ICMP: 0.75}})
+		}
+		const weak = "198.18.1.0/24"
+		from := simStart.Add(4*day + int64(seed)*77_000)
+		w.down = between(from, from.Add(25*minute))
+		h := w.replayed(540, w.every, func(r *probe.Round) *probe.Round {
+			if seed%2 == 1 && r.Start > from { // and then our own sight is bad for a minute, once the space is dark
+				r.VantageBad = []probe.Window{{From: 5 * minute, To: 6 * minute}}
+			}
+			return r
+		})
+		var dark, up []outage.Stretch
+		for _, s := range outage.Timeline(h.Changes, h.Until) {
+			switch {
+			case s.Block == outage.SpaceBlock && s.State == outage.Total:
+				dark = append(dark, s)
+			case s.Block == weak && s.State == outage.Up:
+				up = append(up, s)
+			}
+		}
+		if len(dark) == 0 || len(up) < 2 {
+			t.Errorf("seed %d: the space was dark in %v, and the block up in %v", seed, dark, up)
+		}
+		for _, s := range dark {
+			for _, u := range up {
+				if s.Start < u.End && u.Start < s.End {
+					t.Errorf("seed %d: the space was dark in %v, and the block up in %v", seed, s, u)
+				}
+			}
+		}
+		own := 0
+		for _, o := range h.Outages(true) {
+			if o.Block == weak {
+				own++
+			}
+		}
+		if own == 0 {
+			without++
+		}
+	}
+	if without == 0 {
+		t.Error("every block had an outage of its own")
+	}
+}
+
+// Totals are found though some are asked in vain in every round, for our own sight is bad or they cannot be asked; and where a few
+// live, that is no total for it.
+func TestTotalsThroughFaultsOfOurs(t *testing.T) {
+	faults := map[string]func(*probe.Round) *probe.Round{
+		"two bad minutes": func(r *probe.Round) *probe.Round {
+			r.VantageBad = []probe.Window{{From: 5 * minute, To: 7 * minute}}
+			return r
+		},
+		"one in seven not sent": func(r *probe.Round) *probe.Round {
+			p := &r.Passes[0]
+			for target := range p.Silent() {
+				if (int64(target)+int64(r.Start)/minute)%7 == 0 {
+					p.Unsent = append(p.Unsent, target)
+				}
+			}
+			return r
+		},
+	}
+	for name, told := range faults {
+		t.Run(name, func(t *testing.T) {
+			found, seeds := 0, cases(24, 200)
+			for seed := range uint64(seeds) {
+				w := few(t, seed, 23, 0.99)
+				from := simStart.Add(4*day + int64(seed%60)*77_000)
+				to := from.Add(25 * minute)
+				w.down = between(from, to)
+				for _, o := range w.replayed(560, w.every, told).Outages(false) {
+					if o.Kind != outage.Total || o.End == nil || !inside(o.Start, from) || !inside(*o.End, to) {
+						t.Logf("seed %d: %v from %v to %v, want a total from %v to %v", seed, o.Kind, o.Start, o.End, from, to)
+						continue
+					}
+					found++
+				}
+			}
+			t.Logf("%d of %d found", found, seeds)
+			if 10*found < 9*seeds {
+				t.Error("want nine in ten")
+			}
+			for seed := range uint64(seeds) {
+				w := few(t, seed, 23, 0.99)
+				from := simStart.Add(4*day + int64(seed%60)*77_000)
+				to := from.Add(2 * hour)
+				w.down = func(at probe.Instant, a netip.Addr, _ probe.Protocol) bool {
+					return at >= from && at < to && a.As4()[3] > 13 // three live
+				}
+				for _, o := range w.replayed(560, w.every, told).Outages(false) {
+					if o.Kind != outage.Partial {
+						t.Errorf("seed %d: %v from %v to %v, and three lived", seed, o.Kind, o.Start, o.End)
+					}
+				}
+			}
+		})
+	}
+}

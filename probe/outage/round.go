@@ -115,6 +115,20 @@ func (d *Detector) end(r *probe.Round, seen probe.Instant) {
 	}
 	if r.Whole() { // else most were not asked, and the figures would say that they were silent
 		d.summarise(r, seen)
+		d.inVain(r)
+	}
+}
+
+// inVain notes whom a round failed to ask.
+func (d *Detector) inVain(r *probe.Round) {
+	for i := range r.Passes {
+		p := &r.Passes[i]
+		for _, target := range p.Unsent {
+			if k, known := d.services[serviceKey{p.Targets.Addr(int(target)), p.Protocol}]; known {
+				h := &d.Hosts[d.Services[k].Host]
+				h.VainAt = max(h.VainAt, r.Start)
+			}
+		}
 	}
 }
 

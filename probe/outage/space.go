@@ -188,8 +188,9 @@ func (d *Detector) BlocksAt(now probe.Instant) []BlockStatus {
 
 func (d *Detector) status(b *block) BlockStatus {
 	observed := d.observed(b)
+	state, since, reason := d.verdict(b)
 	out := BlockStatus{
-		Block: b.Name, State: b.State, Since: b.Since, Reason: b.Reason,
+		Block: b.Name, State: state, Since: since, Reason: reason,
 		Expected: Ratio(b.Expected, million), Observed: observed, ResponseRate: Ratio(int64(observed)*million, b.Expected),
 		Usual: b.Usual, Responsive: b.Responsive, Targets: b.Targets, Conditions: []Condition{}, Power: d.power(b),
 	}

@@ -29,7 +29,8 @@ func (d *Detector) turnGood(at probe.Instant) {
 		}
 	}
 	for i := range d.Parts {
-		d.tell(&d.Parts[i], d.Parts[i].State, at, at, d.Parts[i].Reason)
+		s, _, reason := d.verdict(&d.Parts[i])
+		d.tell(&d.Parts[i], s, at, at, reason)
 	}
 }
 

@@ -25,7 +25,7 @@ type flood struct {
 	known        bool
 	blocked      bool // sending waits for answers
 
-	batches     []sending // with answers expected yet, or after one that has, oldest first
+	batches     []sending // from the first on of which an answer is expected yet, oldest first
 	out, fresh  int       // of them: packets without an answer, packets
 	run         sending   // batches of which no answer is expected any more, until there are enough to judge
 	judging     bool
@@ -43,7 +43,8 @@ type sending struct {
 type stretch struct{ from, to time.Duration }
 
 const (
-	floodBlindRate = 100_000 // packets a second at first, and the most while few answers tell whether packets arrive
+	floodRate      = 50_000  // packets a second at first
+	floodBlindRate = 100_000 // the most while few answers tell whether packets arrive; all did where each is answered
 	floodTopRate   = 250_000
 	floodLowRate   = 1_000
 	floodBurst     = 500
@@ -64,7 +65,7 @@ const (
 )
 
 func newFlood() *flood {
-	return &flood{rate: floodBlindRate, level: batchLimit, window: floodWindow, patience: firstPatience, live: 1, judging: true}
+	return &flood{rate: floodRate, level: batchLimit, window: floodWindow, patience: firstPatience, live: 1, judging: true}
 }
 
 // allow says how many packets may be sent now, or how long to wait.
@@ -157,6 +158,9 @@ func (f *flood) judge() {
 	switch {
 	case !f.known:
 		f.live, f.known = share, true
+		if run.answered == run.sent {
+			f.rate = floodBlindRate
+		}
 	case float64(run.answered) < float64(n*f.live)-4*spread-1:
 		f.slow()
 		f.window = max(f.window/2, floodLowWindow)

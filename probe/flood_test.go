@@ -38,12 +38,13 @@ func TestUnpacedSweepLosesNothing(t *testing.T) {
 		want             int
 		timeout          time.Duration // 0: the default
 	}{
-		"all answer":                  {100_000, 500, func(Packet) bool { return true }, 4096, 0},
-		"all answer slowly":           {20_000, 300, func(Packet) bool { return true }, 4096, 0},
-		"half answer":                 {20_000, 300, func(p Packet) bool { return lastByte(p.Target)%2 == 0 }, 2048, 0},
-		"half, and a short timeout":   {20_000, 300, func(p Packet) bool { return lastByte(p.Target)%2 == 0 }, 2048, 50 * time.Millisecond},
-		"none answers":                {1_000_000, 500, func(Packet) bool { return false }, 0, 0},
-		"a few answer, at a far pace": {200_000, 500, func(p Packet) bool { return lastByte(p.Target) == 9 }, 16, 0},
+		"all answer":                    {100_000, 500, func(Packet) bool { return true }, 4096, 0},
+		"all answer slowly":             {20_000, 300, func(Packet) bool { return true }, 4096, 0},
+		"half answer":                   {20_000, 300, func(p Packet) bool { return lastByte(p.Target)%2 == 0 }, 2048, 0},
+		"half, and a short timeout":     {20_000, 300, func(p Packet) bool { return lastByte(p.Target)%2 == 0 }, 2048, 50 * time.Millisecond},
+		"an eighth, at a middling pace": {80_000, 300, func(p Packet) bool { return lastByte(p.Target)%8 == 0 }, 512, 0},
+		"none answers":                  {1_000_000, 500, func(Packet) bool { return false }, 0, 0},
+		"a few answer, at a far pace":   {200_000, 500, func(p Packet) bool { return lastByte(p.Target) == 9 }, 16, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -138,9 +138,7 @@ func (s *icmpSocket) setOptions(fd int) error {
 		return fmt.Errorf("set icmp socket's error queue: %w", err)
 	}
 	if !s.v6 && ipv4.HeaderLen+len(s.echo.request) <= everyLink {
-		if err := unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_DO); err != nil {
-			return fmt.Errorf("set icmp socket's path MTU discovery: %w", err)
-		}
+		_ = unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_DO) // where it is refused, it costs a little more
 	}
 	var err error
 	if s.dated, err = stampArrivals(fd); err != nil {

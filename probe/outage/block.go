@@ -156,19 +156,23 @@ const askedEnough = 31
 
 // askedAll reports whether enough of the block's addresses have been silent since a moment that no part of it can be
 // thought to answer: all that usually do, or so many that life in a fifth of them would have shown. Fewer than a fifth may have been
-// asked in vain, by a fault of ours. Those that are known by filtered protocols alone had been silent before.
+// asked in vain, by a fault of ours, but of no block of their own all. Those that are known by filtered protocols alone had been
+// silent before.
 func (d *Detector) askedAll(b *block, since probe.Instant) bool {
 	usual := b.Usual >= hostsForBlock
 	filtered := d.filteredIn(b)
 	silent, vain, all, survivors := 0, 0, 0, false
+	held, asked := make([]bool, len(d.Parts)), make([]bool, len(d.Parts)) // by block: whether it has such hosts, and one was silent
 	for i := range d.Hosts {
 		h := &d.Hosts[i]
 		if !b.holds(h) || (usual && !h.Usual) || h.Expected == 0 || len(filtered) > 0 && d.expectedWithout(h, filtered) == 0 {
 			continue
 		}
 		all++
+		held[h.Block] = true
 		if h.Silent && h.SilentAt >= since {
 			silent++
+			asked[h.Block] = true
 			continue
 		}
 		if h.VainAt >= since {
@@ -181,7 +185,7 @@ func (d *Detector) askedAll(b *block, since probe.Instant) bool {
 	if silent == all {
 		return all > 0
 	}
-	return !survivors && (silent >= askedEnough || silent+vain == all && 5*vain < all)
+	return !survivors && (silent >= askedEnough || silent+vain == all && 5*vain < all && slices.Equal(asked, held))
 }
 
 // filteredIn is the protocols that were certain to be dark in a block, or in the space, while others still answered.
@@ -221,6 +225,9 @@ func (d *Detector) onlyBy(p netip.Prefix, codes []uint32) bool {
 // darken declares a block dark.
 func (d *Detector) darken(b *block, a *area, seen probe.Instant) {
 	start := d.afterLast(b, a.start())
+	if d.darkWithSpace(b) {
+		start.At = min(max(start.Earliest, d.Parts[0].Since), start.Latest)
+	}
 	if d.Unverified {
 		if b.State != Unknown {
 			d.move(b, Unknown, start.At, seen, reasonUnverified)
@@ -319,13 +326,21 @@ func (d *Detector) afterLast(b *block, start Interval) Interval {
 }
 
 // move says a block's state from since on. Where the space goes dark, or comes back, so do its blocks that have no verdict of
-// their own on that.
+// their own on that; but not a block that has had one since.
 func (d *Detector) move(b *block, s State, since, declared probe.Instant, reason string) {
-	withSpace := b.Index == 0 && (b.State == Total) != (s == Total)
+	was, earlier := b.State, since < b.Since
 	b.State, b.Since, b.Reason = s, since, reason
 	d.say(b, since, declared)
-	for i := 1; withSpace && i < len(d.Parts); i++ {
-		if part := &d.Parts[i]; part.State == Up && part.probed() {
+	switch {
+	case b.Index != 0 || was != Total && s != Total && !earlier:
+		return
+	case was == Total && s != Total:
+		d.Relit = since
+	case s != Total: // what was total is not, for all that is known now
+		d.Relit = 0
+	}
+	for i := 1; i < len(d.Parts); i++ {
+		if part := &d.Parts[i]; part.State == Up && part.probed() && (s != Total || part.Since <= since) {
 			d.say(part, max(since, part.Since), declared)
 		}
 	}
@@ -334,32 +349,43 @@ func (d *Detector) move(b *block, s State, since, declared probe.Instant, reason
 // darkWithSpace reports whether a block's own silence is too little to say that it is dark, but that of the whole space, to which
 // it belongs, says so.
 func (d *Detector) darkWithSpace(b *block) bool {
-	return b.Index != 0 && b.State == Up && d.Parts[0].State == Total
+	return b.Index != 0 && b.State == Up && d.Parts[0].State == Total && b.Since <= d.Parts[0].Since
 }
 
 // verdict is a block's state, apart from times unseen.
 func (d *Detector) verdict(b *block) (s State, since probe.Instant, reason string) {
-	if d.darkWithSpace(b) {
-		return Total, max(b.Since, d.Parts[0].Since), ""
+	switch {
+	case d.darkWithSpace(b):
+		return Total, d.Parts[0].Since, ""
+	case b.Index != 0 && b.State == Up:
+		return Up, max(b.Since, d.Relit), b.Reason
 	}
 	return b.State, b.Since, b.Reason
+}
+
+// unseenOfVerdict is the times unseen that a block's verdict does not hold in: its own, and where that is the space's, the space's.
+func (d *Detector) unseenOfVerdict(b *block) []Unseen {
+	if d.darkWithSpace(b) {
+		return d.unseenBy(func(block int32) bool { return block == b.Index || block == 0 })
+	}
+	return d.unseenOf(b)
 }
 
 // say repeats a block's state from since on.
 func (d *Detector) say(b *block, since, declared probe.Instant) {
 	dark := d.darkWithSpace(b)
-	if !dark || since < d.Parts[0].Since {
-		d.sayAs(b, b.State, b.Reason, since, declared)
+	if from := d.Parts[0].Since; dark && since < from {
+		d.sayAs(b, d.unseenOf(b), b.State, b.Reason, since, declared)
+		since = from
 	}
-	if dark {
-		d.sayAs(b, Total, "", max(since, d.Parts[0].Since), declared)
-	}
+	s, _, reason := d.verdict(b)
+	d.sayAs(b, d.unseenOfVerdict(b), s, reason, since, declared)
 }
 
-// sayAs tells a state from since on, with the times unseen in between.
-func (d *Detector) sayAs(b *block, s State, reason string, since, declared probe.Instant) {
+// sayAs tells a state from since on, with times unseen in between.
+func (d *Detector) sayAs(b *block, unseen []Unseen, s State, reason string, since, declared probe.Instant) {
 	at := since
-	for _, u := range d.unseenOf(b) {
+	for _, u := range unseen {
 		if u.To != 0 && u.To <= since {
 			continue
 		}

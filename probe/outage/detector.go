@@ -43,6 +43,7 @@ type memory struct {
 	LearnedTimeout int64
 	Covered        probe.Instant // the end of what was observed
 	Unseen         []Unseen      // the latest times of which we know nothing
+	Relit          probe.Instant // when the space was last total no more, and with it the blocks that were for that alone
 	Blind          int           // windows under way in which our own sight is bad
 	Sighted        probe.Instant // when something was last seen that was sent in none of them
 	Path           path

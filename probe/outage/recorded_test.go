@@ -2,6 +2,7 @@ package outage_test
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -16,6 +17,13 @@ func few(t *testing.T, seed uint64, hosts int, availability float64) *world {
 		w.hosts = append(w.hosts, simHost{addr: w.space.Addr(3 + 5*i), rtt: 300_000, by: map[probe.Protocol]float64{probe.ICMP: availability}})
 	}
 	return w
+}
+
+// beside adds so many hosts of an availability in the second /24.
+func (w *world) beside(hosts int, availability float64) {
+	for i := range hosts {
+		w.hosts = append(w.hosts, simHost{addr: w.space.Addr(256 + 9*i), rtt: 300_000, by: map[probe.Protocol]float64{probe.ICMP: availability}})
+	}
 }
 
 // replayed is what a replay finds of n rounds, each swept over a time, as somebody tells them.
@@ -271,9 +279,7 @@ func TestBlocksOfADarkSpace(t *testing.T) {
 	without := 0
 	for seed := range uint64(cases(8, 40)) {
 		w := few(t, seed, 20, 0.99)
-		for i := range 3 {
-			w.hosts = append(w.hosts, simHost{addr: w.space.Addr(256 + 9*i), rtt: 300_000, by: map[probe.Protocol]float64{probe.ICMP: 0.75}})
-		}
+		w.beside(3, 0.75)
 		const weak = "198.18.1.0/24"
 		from := simStart.Add(4*day + int64(seed)*77_000)
 		w.down = between(from, from.Add(25*minute))
@@ -362,12 +368,105 @@ func TestTotalsThroughFaultsOfOurs(t *testing.T) {
 				w.down = func(at probe.Instant, a netip.Addr, _ probe.Protocol) bool {
 					return at >= from && at < to && a.As4()[3] > 13 // three live
 				}
-				for _, o := range w.replayed(560, w.every, told).Outages(false) {
-					if o.Kind != outage.Partial {
-						t.Errorf("seed %d: %v from %v to %v, and three lived", seed, o.Kind, o.Start, o.End)
+				for _, c := range w.replayed(560, w.every, told).Changes {
+					if c.State == outage.Total {
+						t.Errorf("seed %d: %s is total from %v on, and three lived", seed, c.Block, c.Since)
 					}
 				}
 			}
 		})
+	}
+}
+
+// Where a block that lives on cannot be asked at all, what goes dark beside it is no total of the space.
+func TestNoTotalWhereABlockIsNotAsked(t *testing.T) {
+	for seed := range uint64(cases(4, 24)) {
+		w := few(t, seed, 19, 0.99)
+		w.beside(4, 0.99)
+		from := simStart.Add(2*day + int64(seed)*77_000)
+		to := from.Add(4 * hour)
+		w.down = between(from, to, "198.18.0.0/24")
+		h := w.replayed(300, w.every, func(r *probe.Round) *probe.Round {
+			p := &r.Passes[0]
+			if r.Start < from.Add(-hour) || r.Start >= to.Add(-hour) {
+				return r
+			}
+			p.Answers = slices.DeleteFunc(p.Answers, func(a probe.Answer) bool { return a.Target>>8 == 1 })
+			for k := range int32(256) {
+				p.Unsent = append(p.Unsent, 256+k)
+			}
+			return r
+		})
+		for _, c := range h.Changes {
+			if c.Block == outage.SpaceBlock && c.State == outage.Total {
+				t.Errorf("seed %d: total from %v on", seed, c.Since)
+			}
+		}
+	}
+}
+
+// A total of the space that is taken back, for two lived all along, is taken back for its blocks too.
+func TestTotalTakenBackForBlocks(t *testing.T) {
+	const weak = "198.18.3.0/24"
+	back := 0
+	for seed := range uint64(30) {
+		w := newWorld(t, seed, probe.ICMP).people(60, 3, 12, 0.99)
+		for i := range 3 {
+			w.hosts = append(w.hosts, simHost{addr: w.space.Addr(3*256 + 9*i), rtt: 300_000, by: map[probe.Protocol]float64{probe.ICMP: 0.75}})
+		}
+		w.down = func(t probe.Instant, a netip.Addr, _ probe.Protocol) bool {
+			return during(t, 20, 20.6) && a != w.hosts[20].addr && a != w.hosts[47].addr
+		}
+		h := w.replayed(135, w.every, whole)
+		total := map[string]int{}
+		for _, s := range outage.Timeline(h.Changes, h.Until) {
+			if s.State == outage.Total {
+				total[s.Block]++
+			}
+		}
+		for _, o := range h.Outages(true) {
+			if o.Block == weak {
+				total[outage.SpaceBlock]++ // it has been dark by its own silence
+			}
+		}
+		if total[weak] > 0 && total[outage.SpaceBlock] == 0 {
+			t.Errorf("seed %d: the block was total, and the space never", seed)
+		}
+		if slices.ContainsFunc(h.Changes, func(c outage.Change) bool { return c.Block == weak && c.State == outage.Total }) && total[outage.SpaceBlock] == 0 {
+			back++
+		}
+	}
+	if back == 0 {
+		t.Error("no total was taken back")
+	}
+}
+
+// The states of a block have their bounds where its outages have, also where the space says first that it is dark.
+func TestStatesOfABlockInADarkSpace(t *testing.T) {
+	const weak = "198.18.1.0/24"
+	own := 0
+	for seed := range uint64(cases(12, 40)) {
+		w := few(t, seed, 20, 0.99)
+		w.beside(3, 0.8)
+		from := simStart.Add(2*day + int64(seed)*77_000)
+		w.down = between(from, from.Add(2*hour))
+		h := w.replayed(300, w.every, whole)
+		states := outage.Timeline(h.Changes, h.Until)
+		for _, o := range h.Outages(true) {
+			if o.Block != weak || o.End == nil {
+				continue
+			}
+			own++
+			for _, p := range o.Phases {
+				if !slices.ContainsFunc(states, func(s outage.Stretch) bool {
+					return s.Block == weak && s.State == p.Kind && s.Start == p.Start.At && s.End == p.End.At
+				}) {
+					t.Errorf("seed %d: %v from %v to %v is no state of the block", seed, p.Kind, p.Start.At, p.End.At)
+				}
+			}
+		}
+	}
+	if own == 0 {
+		t.Error("no block had an outage of its own")
 	}
 }

@@ -197,7 +197,7 @@ func (d *Detector) status(b *block) BlockStatus {
 	if u := d.unseenNow(b); u != nil {
 		out.State, out.Since, out.Reason = Unknown, u.From, u.Reason
 	} else {
-		for _, u := range d.unseenOf(b) { // since then it is known again
+		for _, u := range d.unseenOfVerdict(b) { // since then it is known again
 			out.Since = max(out.Since, u.To)
 		}
 	}

@@ -51,8 +51,9 @@ func (d *Detector) summariseBlock(b *block, r *probe.Round, lives map[int32]bool
 		}
 	}
 	b.Responsive = len(lives)
+	state, _, _ := d.verdict(b)
 	s := Summary{
-		Kind: r.Kind, Start: r.Start, End: r.End, Block: b.Name, State: b.State, Targets: b.Targets,
+		Kind: r.Kind, Start: r.Start, End: r.End, Block: b.Name, State: state, Targets: b.Targets,
 		Expected: Ratio(b.Expected, million), Observed: observed, Responsive: len(lives),
 	}
 	if d.unseenAt(b, r.End-1) != nil {

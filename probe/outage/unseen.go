@@ -80,9 +80,14 @@ func (d *Detector) addUnseen(u Unseen) {
 
 // unseenOf is a block's times unseen, in order and apart from each other.
 func (d *Detector) unseenOf(b *block) []Unseen {
+	return d.unseenBy(func(block int32) bool { return block == b.Index })
+}
+
+// unseenBy is the times unseen everywhere, or by some blocks.
+func (d *Detector) unseenBy(some func(block int32) bool) []Unseen {
 	var out []Unseen
 	for _, u := range d.Unseen {
-		if u.Block != everywhere && u.Block != b.Index {
+		if u.Block != everywhere && !some(u.Block) {
 			continue
 		}
 		if n := len(out); n > 0 && (out[n-1].To == 0 || out[n-1].To >= u.From) {
@@ -109,8 +114,9 @@ func (d *Detector) unseenAt(b *block, t probe.Instant) *Unseen {
 // unseenNow is the time unseen that lasts, or that the last look was: it is not over before the next; nil where there is
 // none.
 func (d *Detector) unseenNow(b *block) *Unseen {
-	for _, u := range d.unseenOf(b) {
-		if u.To == 0 || u.To >= d.Covered && u.To > b.Since {
+	_, since, _ := d.verdict(b)
+	for _, u := range d.unseenOfVerdict(b) {
+		if u.To == 0 || u.To >= d.Covered && u.To > since {
 			return &u
 		}
 	}

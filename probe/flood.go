@@ -44,7 +44,7 @@ type stretch struct{ from, to time.Duration }
 
 const (
 	floodRate      = 50_000  // packets a second at first
-	floodBlindRate = 100_000 // the most while few answers tell whether packets arrive; all did where each is answered
+	floodBlindRate = 100_000 // the most while few answers tell whether packets arrive; and at once where the first are all answered
 	floodTopRate   = 250_000
 	floodLowRate   = 1_000
 	floodBurst     = 500
@@ -133,8 +133,11 @@ func (f *flood) measure(sent, rtt time.Duration) {
 // enough.
 func (f *flood) settle(now time.Duration) {
 	k := 0
-	for ; k < len(f.batches) && (f.batches[k].at+f.patience < now || f.batches[k].answered == f.batches[k].sent); k++ {
-		b := f.batches[k]
+	for _, b := range f.batches {
+		if b.at+f.patience >= now && b.answered != b.sent {
+			break
+		}
+		k++
 		f.out -= b.sent - b.answered
 		f.fresh -= b.sent
 		f.run.sent += b.sent

@@ -80,7 +80,10 @@ func (b *block) doubtNoMore(at probe.Instant) {
 
 // calm reports whether what the block does now may be learned as usual: nothing is wrong, or it has been doubted for so
 // long that the doubt is about what was learned.
-func (b *block) calm() bool { return b.State <= Up && (b.Suspect == 0 || b.Doubted >= doubtedRounds) }
+func (d *Detector) calm(b *block) bool {
+	s, _, _ := d.verdict(b)
+	return s <= Up && (b.Suspect == 0 || b.Doubted >= doubtedRounds)
+}
 
 const doubtedRounds = 6
 
@@ -366,7 +369,7 @@ func (d *Detector) verdict(b *block) (s State, since probe.Instant, reason strin
 // unseenOfVerdict is the times unseen that a block's verdict does not hold in: its own, and where that is the space's, the space's.
 func (d *Detector) unseenOfVerdict(b *block) []Unseen {
 	if d.darkWithSpace(b) {
-		return d.unseenBy(func(block int32) bool { return block == b.Index || block == 0 })
+		return d.unseenIn(b.Index, 0)
 	}
 	return d.unseenOf(b)
 }

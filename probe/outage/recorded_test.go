@@ -19,10 +19,10 @@ func few(t *testing.T, seed uint64, hosts int, availability float64) *world {
 	return w
 }
 
-// beside adds so many hosts of an availability in the second /24.
-func (w *world) beside(hosts int, availability float64) {
+// beside adds so many hosts of an availability in another /24, counted from 0.
+func (w *world) beside(third, hosts int, availability float64) {
 	for i := range hosts {
-		w.hosts = append(w.hosts, simHost{addr: w.space.Addr(256 + 9*i), rtt: 300_000, by: map[probe.Protocol]float64{probe.ICMP: availability}})
+		w.hosts = append(w.hosts, simHost{addr: w.space.Addr(256*third + 9*i), rtt: 300_000, by: map[probe.Protocol]float64{probe.ICMP: availability}})
 	}
 }
 
@@ -43,6 +43,15 @@ func (w *world) replayed(n int, span time.Duration, told func(*probe.Round) *pro
 // whole is a round of ours with all that it tells.
 func whole(r *probe.Round) *probe.Round { return r }
 
+// nineInTen fails the test where fewer than that share were found.
+func nineInTen(t *testing.T, found, of int) {
+	t.Helper()
+	t.Logf("%d of %d found", found, of)
+	if 10*found < 9*of {
+		t.Error("want nine in ten")
+	}
+}
+
 // Totals of three rounds and more of four to six hosts are found though nobody tells when the silent were asked: the silence of the
 // round in which it began, of which nobody knows whether it came before the last life, is made up for by the next.
 func TestTotalsOfFewInUntoldRounds(t *testing.T) {
@@ -60,10 +69,7 @@ func TestTotalsOfFewInUntoldRounds(t *testing.T) {
 			found++
 		}
 	}
-	t.Logf("%d of %d found", found, seeds)
-	if 10*found < 9*seeds {
-		t.Error("want nine in ten")
-	}
+	nineInTen(t, found, seeds)
 }
 
 // Hosts that answer every second time, because something limits them, make an outage seldom, and none that does not end.
@@ -279,7 +285,7 @@ func TestBlocksOfADarkSpace(t *testing.T) {
 	without := 0
 	for seed := range uint64(cases(8, 40)) {
 		w := few(t, seed, 20, 0.99)
-		w.beside(3, 0.75)
+		w.beside(1, 3, 0.75)
 		const weak = "198.18.1.0/24"
 		from := simStart.Add(4*day + int64(seed)*77_000)
 		w.down = between(from, from.Add(25*minute))
@@ -357,10 +363,7 @@ func TestTotalsThroughFaultsOfOurs(t *testing.T) {
 					found++
 				}
 			}
-			t.Logf("%d of %d found", found, seeds)
-			if 10*found < 9*seeds {
-				t.Error("want nine in ten")
-			}
+			nineInTen(t, found, seeds)
 			for seed := range uint64(seeds) {
 				w := few(t, seed, 23, 0.99)
 				from := simStart.Add(4*day + int64(seed%60)*77_000)
@@ -382,7 +385,7 @@ func TestTotalsThroughFaultsOfOurs(t *testing.T) {
 func TestNoTotalWhereABlockIsNotAsked(t *testing.T) {
 	for seed := range uint64(cases(4, 24)) {
 		w := few(t, seed, 19, 0.99)
-		w.beside(4, 0.99)
+		w.beside(1, 4, 0.99)
 		from := simStart.Add(2*day + int64(seed)*77_000)
 		to := from.Add(4 * hour)
 		w.down = between(from, to, "198.18.0.0/24")
@@ -411,9 +414,7 @@ func TestTotalTakenBackForBlocks(t *testing.T) {
 	back := 0
 	for seed := range uint64(30) {
 		w := newWorld(t, seed, probe.ICMP).people(60, 3, 12, 0.99)
-		for i := range 3 {
-			w.hosts = append(w.hosts, simHost{addr: w.space.Addr(3*256 + 9*i), rtt: 300_000, by: map[probe.Protocol]float64{probe.ICMP: 0.75}})
-		}
+		w.beside(3, 3, 0.75)
 		w.down = func(t probe.Instant, a netip.Addr, _ probe.Protocol) bool {
 			return during(t, 20, 20.6) && a != w.hosts[20].addr && a != w.hosts[47].addr
 		}
@@ -447,7 +448,7 @@ func TestStatesOfABlockInADarkSpace(t *testing.T) {
 	own := 0
 	for seed := range uint64(cases(12, 40)) {
 		w := few(t, seed, 20, 0.99)
-		w.beside(3, 0.8)
+		w.beside(1, 3, 0.8)
 		from := simStart.Add(2*day + int64(seed)*77_000)
 		w.down = between(from, from.Add(2*hour))
 		h := w.replayed(300, w.every, whole)

@@ -201,7 +201,7 @@ func (d *Detector) learnRound(r *probe.Round) {
 		s := &d.Services[i]
 		b := d.teacher(&d.Hosts[s.Host])
 		switch {
-		case !b.calm() || d.darkWithSpace(b) || slices.Contains(b.Filtered, s.Code) || slices.Contains(d.Parts[0].Filtered, s.Code):
+		case !d.calm(b) || slices.Contains(b.Filtered, s.Code) || slices.Contains(d.Parts[0].Filtered, s.Code):
 			s.Held = noTrial
 		case b.State == Learning:
 			d.learn(s, s.Fresh, r.Start)

@@ -80,14 +80,14 @@ func (d *Detector) addUnseen(u Unseen) {
 
 // unseenOf is a block's times unseen, in order and apart from each other.
 func (d *Detector) unseenOf(b *block) []Unseen {
-	return d.unseenBy(func(block int32) bool { return block == b.Index })
+	return d.unseenIn(b.Index)
 }
 
-// unseenBy is the times unseen everywhere, or by some blocks.
-func (d *Detector) unseenBy(some func(block int32) bool) []Unseen {
+// unseenIn is the same of several blocks together, by their indices.
+func (d *Detector) unseenIn(blocks ...int32) []Unseen {
 	var out []Unseen
 	for _, u := range d.Unseen {
-		if u.Block != everywhere && !some(u.Block) {
+		if u.Block != everywhere && !slices.Contains(blocks, u.Block) {
 			continue
 		}
 		if n := len(out); n > 0 && (out[n-1].To == 0 || out[n-1].To >= u.From) {

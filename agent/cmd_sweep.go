@@ -27,7 +27,7 @@ func (a *app) sweepCommand() *cobra.Command {
 	f.key(c, "exclude", "space.exclude", "`CIDRs` and addresses to leave out")
 	probeFlags(c, f)
 	f.key(c, "round", "probe.round", "`duration` over which the sweep is spread")
-	unpaced := c.Flags().Bool("unpaced", false, "as fast as nothing is lost")
+	unpaced := c.Flags().Bool("unpaced", false, "as fast as nothing is lost; the silent are asked again, more slowly")
 	format := choiceFlag(c, "format", "output", "table", "json", "csv")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		cfg, err := a.loadForSweep(c, f)

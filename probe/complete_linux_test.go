@@ -49,6 +49,18 @@ func TestEveryResponderIsFound(t *testing.T) {
 	}
 }
 
+// TestWhoeverAnswersRarelyIsFoundOverASlowWay: where few answer, nothing tells a sweep that a router on the way drops what is too
+// fast for it.
+func TestWhoeverAnswersRarelyIsFoundOverASlowWay(t *testing.T) {
+	rare := populations[1]
+	bothModes(t, rare.name, func(t *testing.T, cfg SweeperConfig) {
+		command(t, "ip route add local 198.18.0.0/20 dev lo")
+		nft(t, "input", "icmp type echo-request limit rate over 10000/second burst 50 packets drop", rare.drop)
+		cfg.Timeout = 500 * time.Millisecond
+		findAll(t, openTest(t, cfg, ICMP), testSpace(t, "198.18.0.0/20"), 3, rare.answers)
+	})
+}
+
 // findAll sweeps a space so many times, and checks that just those that answer are found.
 func findAll(t *testing.T, s *Sweeper, space Space, runs int, answers func(netip.Addr) bool) {
 	want := 0

@@ -220,7 +220,7 @@ func TestDNSSweepAsksAgainWithoutEDNS(t *testing.T) {
 	space := testSpace(t, "198.18.1.20")
 	s := openTest(t, SweeperConfig{Timeout: time.Second, Retries: 1}, DNS)
 	for _, usual := range []bool{false, true} {
-		sweep, err := s.Start(t.Context(), Order{Space: space, Aims: []Aim{{DNS, space}},
+		sweep, err := s.Start(t.Context(), Order{Space: space, Aims: []Aim{{DNS, space}}, Span: time.Millisecond,
 			Usual: func(netip.Addr, Protocol) bool { return usual }})
 		if err != nil {
 			t.Fatal(err)
@@ -245,7 +245,7 @@ func TestDNSSweepLate(t *testing.T) {
 	})
 	space := testSpace(t, "198.18.1.20")
 	s := openTest(t, SweeperConfig{Timeout: 50 * time.Millisecond, LateWindow: patience}, DNS)
-	sweep, err := s.Start(t.Context(), Order{Space: space, Aims: []Aim{{DNS, space}}})
+	sweep, err := s.Start(t.Context(), Order{Space: space, Aims: []Aim{{DNS, space}}, Span: time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -76,7 +76,9 @@ func TestForgedAndMangledReplies(t *testing.T) {
 			}
 		}
 		all := blameless(t, startFaulty(t, sweepers, 0, "198.18.8.128/25"))
-		wantSome(t, all, Reply)
+		if buffer == "large" { // a tiny one may hold none but the forged
+			wantSome(t, all, Reply)
+		}
 		for _, s := range sweepers {
 			if st := s.Stats(); st.Forged+st.Malformed == 0 {
 				t.Errorf("%s buffer: no forgery came: the test is none", buffer)

@@ -9,8 +9,9 @@ import (
 // flood decides how fast an unpaced sweep sends: as fast as nothing is lost. Three things lose packets: our receive
 // buffer, which the kernel lets us watch; our own full queues, which fail a send; and a queue on the way to the targets,
 // which is silent. Against the last it estimates which share of the targets answers, lets no more than a window of packets
-// be on the way as far as the answers tell, and where a run of packets brings far fewer than promised, halves its pace and
-// has all that stayed silent asked again. A silent target is waited for no longer than answers usually take.
+// be on the way as far as the answers tell, and where a run of packets brings far fewer than promised, halves its pace.
+// What it cannot see is lost all the same: at the end the silent are asked again, more slowly, for as long as that finds life.
+// A silent target is waited for no longer than answers usually take.
 //
 // Times are real, after the sweep's base. The sweep's lock guards it.
 type flood struct {
@@ -29,7 +30,7 @@ type flood struct {
 	out, fresh  int       // of them: packets without an answer, packets
 	run         sending   // batches of which no answer is expected any more, until there are enough to judge
 	judging     bool
-	doubts      []stretch // in which packets were seen lost
+	slowed      bool // packets were seen lost
 	droppedSeen uint64
 }
 
@@ -38,9 +39,6 @@ type sending struct {
 	at             time.Duration
 	sent, answered int
 }
-
-// stretch is a range of send times.
-type stretch struct{ from, to time.Duration }
 
 const (
 	floodRate      = 50_000  // packets a second at first
@@ -54,14 +52,13 @@ const (
 	floodRun       = 256 // packets that are judged together
 	floodTelling   = 0.25
 	floodBlind     = 1.0 / 256 // share of answers below which none stand out for long enough to tell
-	doubtSeconds   = 3         // for which many suspects are asked at most
+	doubtSeconds   = 3         // for which many silent are asked again at most
 	doubtRate      = 10_000    // packets a second when the silent are asked again, halved each time
 	firstPatience  = 100 * time.Millisecond
 	leastPatience  = 20 * time.Millisecond
 	mostPatience   = time.Second
 	floodTick      = 2 * time.Millisecond
 	fullQueue      = 0.25 // of the receive buffer: beyond this, sending waits for reading
-	nearby         = 20 * time.Millisecond
 )
 
 func newFlood() *flood {
@@ -108,7 +105,7 @@ func (f *flood) send(now time.Duration, n int) {
 
 // answer notes an answer to a packet sent at a time.
 func (f *flood) answer(sent, rtt time.Duration) {
-	f.measure(sent, rtt)
+	f.measure(rtt)
 	k := sort.Search(len(f.batches), func(k int) bool { return f.batches[k].at > sent }) - 1
 	if k >= 0 {
 		f.batches[k].answered++
@@ -116,13 +113,10 @@ func (f *flood) answer(sent, rtt time.Duration) {
 	}
 }
 
-// measure follows the round-trip time, and doubts what was sent while a nearby responder was held up.
-func (f *flood) measure(sent, rtt time.Duration) {
+// measure follows the round-trip time.
+func (f *flood) measure(rtt time.Duration) {
 	if f.srtt == 0 {
 		f.srtt, f.rttvar = rtt, rtt/2
-	}
-	if f.srtt < nearby && rtt > f.srtt+6*f.rttvar+3*time.Millisecond {
-		f.doubts = append(f.doubts, stretch{sent - nearby, sent + rtt})
 	}
 	f.rttvar = (3*f.rttvar + (f.srtt - rtt).Abs()) / 4
 	f.srtt = (7*f.srtt + rtt) / 8
@@ -167,8 +161,6 @@ func (f *flood) judge() {
 	case float64(run.answered) < float64(n*f.live)-4*spread-1:
 		f.slow()
 		f.window = max(f.window/2, floodLowWindow)
-		// A loss this large stands beside smaller ones that no run can show.
-		f.doubts = append(f.doubts, stretch{0, math.MaxInt64})
 		f.live += (share - f.live) / 16
 	default:
 		f.live += (share - f.live) / 4
@@ -182,26 +174,15 @@ func (f *flood) judge() {
 }
 
 // slow halves the pace.
-func (f *flood) slow() { f.rate = max(f.rate/2, floodLowRate) }
+func (f *flood) slow() { f.rate, f.slowed = max(f.rate/2, floodLowRate), true }
 
 // dropped notes how many packets the kernel has dropped on our side by now.
-func (f *flood) dropped(now time.Duration, total uint64) {
+func (f *flood) dropped(total uint64) {
 	if total > f.droppedSeen {
 		f.slow()
 		f.window = max(f.window/2, floodLowWindow)
-		f.doubts = append(f.doubts, stretch{now - 2*f.patience, now})
 	}
 	f.droppedSeen = total
-}
-
-// doubtful reports whether a silent packet sent at a time may have been lost on the way.
-func (f *flood) doubtful(sent time.Duration) bool {
-	for _, d := range f.doubts {
-		if sent >= d.from && sent <= d.to {
-			return true
-		}
-	}
-	return false
 }
 
 // allowFlood says how many packets an unpaced sweep may send now, or how long to wait.
@@ -213,7 +194,7 @@ func (w *Sweep) allowFlood() (n int, wait time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := time.Since(w.base)
-	w.flood.dropped(now, dropped)
+	w.flood.dropped(dropped)
 	if full > fullQueue {
 		return 0, floodTick
 	}
@@ -223,12 +204,8 @@ func (w *Sweep) allowFlood() (n int, wait time.Duration) {
 // doubtRounds is how often the silent of one sweep are asked again at most.
 const doubtRounds = 4
 
-// mostlyAlive is the share of answers from which on silence is doubted even where no packet was seen lost: asking again
-// costs little there.
-const mostlyAlive = 0.75
-
-// doubt, at the end of an unpaced pass, asks the silent again whose packets may have been lost, more slowly each time, and
-// for as long as that finds life. It says how long to wait before it can be told.
+// doubt, at the end of an unpaced pass, asks the silent again, for any packet may have been lost unseen: more slowly each time,
+// and for as long as that finds life. It says how long to wait before it can be told.
 func (w *Sweep) doubt() (wait time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -241,42 +218,41 @@ func (w *Sweep) doubt() (wait time.Duration) {
 	if left := f.patience - (now - w.sentOf(w.log[len(w.log)-1])); left > 0 {
 		return left
 	}
-	if w.doubted == 0 {
-		w.suspects = w.suspect()
-	} else if w.answered == w.answeredBefore {
-		w.suspects = nil
+	if w.doubted == 0 && !w.slowEnough() || w.doubted > 0 && w.answered > w.answeredBefore {
+		w.again = w.silent()
 	}
-	for _, i := range w.suspects {
-		if v := &w.table[i]; !v.decided() && v.attempts() < maxAttempts {
-			w.again = append(w.again, refOf(int(i), v.attempts()))
-		}
-	}
-	// Which share of them lives is unknown: the rate alone counts.
-	f.judging, f.live = false, 0
-	f.rate = min(f.rate, max(float64(len(w.suspects))/doubtSeconds, float64(int(doubtRate)>>w.doubted)))
-	w.doubted++
-	w.answeredBefore = w.answered
 	if len(w.again) == 0 {
 		w.doubted = doubtRounds
 		return longestSleep
 	}
+	// Which share of them lives is unknown: the rate alone counts.
+	f.judging, f.live = false, 0
+	f.rate = min(f.rate, max(float64(len(w.again))/doubtSeconds, float64(int(doubtRate)>>w.doubted)))
+	w.doubted++
+	w.answeredBefore = w.answered
 	return 0
+}
+
+// slowEnough reports whether a cap kept the pass at a pace at which the silent would be asked again, and nothing was lost.
+func (w *Sweep) slowEnough() bool {
+	cap := w.sweeper.cfg.Rate
+	return cap > 0 && cap <= doubtRate && !w.flood.slowed
+}
+
+// silent lists the next attempts at the services that have not answered, as far as their blocks' allowances go.
+func (w *Sweep) silent() (again []attemptRef) {
+	limits, now := w.sweeper.limits, w.sweeper.cfg.Clock.Now()
+	for i := range w.table {
+		v := &w.table[i]
+		if v.decided() || v.attempts() == 0 || v.attempts() == maxAttempts {
+			continue
+		}
+		if ok, _ := limits.extra(now, w.target(i), w.protocol(i)); ok {
+			again = append(again, refOf(i, v.attempts()))
+		}
+	}
+	return again
 }
 
 // doubting reports whether an unpaced sweep may yet ask silent services again because it doubts their silence.
 func (w *Sweep) doubting() bool { return w.flood != nil && w.doubted < doubtRounds }
-
-// suspect lists the silent services whose packets may have been lost.
-func (w *Sweep) suspect() (services []uint32) {
-	if w.flood.run.sent > 0 {
-		w.flood.judge()
-	}
-	all := float64(w.answered) >= float64(mostlyAlive*float64(len(w.table)))
-	for i := range w.table {
-		v := &w.table[i]
-		if !v.decided() && v.attempts() > 0 && (all || w.flood.doubtful(v.sent())) {
-			services = append(services, uint32(i))
-		}
-	}
-	return services
-}

@@ -45,6 +45,7 @@ func TestUnpacedSweepLosesNothing(t *testing.T) {
 		"half, and a short timeout": {20_000, 300, func(p Packet) bool { return lastByte(p.Target)%2 == 0 }, 2048, 50 * time.Millisecond, "198.18.0.0/20"},
 		// No run of packets tells that the first pace is too much for the way there.
 		"an eighth of few":            {80_000, 300, func(p Packet) bool { return lastByte(p.Target)%8 == 0 }, 128, 0, "198.18.0.0/22"},
+		"few, over a slow way":        {10_000, 100, func(p Packet) bool { return lastByte(p.Target) == 9 }, 16, 0, "198.18.0.0/20"},
 		"none answers":                {1_000_000, 500, func(Packet) bool { return false }, 0, 0, "198.18.0.0/20"},
 		"a few answer, at a far pace": {200_000, 500, func(p Packet) bool { return lastByte(p.Target) == 9 }, 16, 0, "198.18.0.0/20"},
 	} {

@@ -13,7 +13,9 @@ type Order struct {
 	Space Space // recorded as the round's
 	Aims  []Aim // one a protocol
 	Seed  uint64
-	Span  time.Duration // on the clock, whole milliseconds; 0: unpaced, as fast as completeness allows
+	// Span is on the clock, in whole milliseconds; 0: unpaced, as fast as completeness allows. Then all that are silent are asked
+	// again, more slowly, for as long as that finds life.
+	Span time.Duration
 
 	// Usual says whether a silent service is asked again, as often as SweeperConfig.Retries says; nil: none is.
 	Usual func(a netip.Addr, p Protocol) bool

@@ -19,6 +19,9 @@ type ourSide struct {
 	troubles   []trouble                  // by their ends
 }
 
+// stretch is a range of send times.
+type stretch struct{ from, to time.Duration }
+
 // trouble is a stretch of time in which answers may not have reached us, or packets may not have left us, and why.
 type trouble struct {
 	stretch

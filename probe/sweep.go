@@ -36,7 +36,6 @@ type Sweep struct {
 	tendable       []tended  // its wires that it can read
 	tending        bool      // and does
 	doubted        int       // how often an unpaced sweep has doubted its silent; doubtRounds: it will not any more
-	suspects       []uint32  // those it doubts
 	answeredBefore int       // when it asked them last
 
 	mu                   sync.Mutex // guards what follows

@@ -167,7 +167,7 @@ func TestOutcomes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, wire := openFake(t, SweeperConfig{}, script)
 		defer s.Close()
-		w := startSweep(t, s, icmpOrder(t, 0, "198.18.0.0/28"))
+		w := startSweep(t, s, icmpOrder(t, time.Second, "198.18.0.0/28"))
 		r := finalRound(t, w)
 		got := map[int]Outcome{}
 		for i := range 16 {

@@ -18,7 +18,7 @@ const (
 )
 
 // service is what a sweep keeps of one probe: 16 bytes, and with the attemptRef of its first attempt 20, without pointers.
-// Later attempts and ICMP errors are rare and stand in maps beside the table.
+// Later attempts, which only silent services have, and ICMP errors stand in maps beside the table.
 type service struct {
 	offset  int32  // of the first attempt: milliseconds on the clock after the start
 	rtt     uint32 // microseconds, quantised

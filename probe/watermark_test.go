@@ -226,7 +226,7 @@ func TestRetryHoldsTheWatermark(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, wire := openFake(t, SweeperConfig{Retries: 1}, silent)
 		defer s.Close()
-		o := icmpOrder(t, 0, "198.18.0.1")
+		o := icmpOrder(t, time.Millisecond, "198.18.0.1")
 		o.Usual = func(netip.Addr, Protocol) bool { return true }
 		w := startSweep(t, s, o)
 		time.Sleep(5 * time.Second)

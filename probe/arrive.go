@@ -62,6 +62,9 @@ func (w *Sweep) credit(ref attemptRef, a Arrival) {
 	if w.sending {
 		w.answered++
 	}
+	if ref.attempt() > 0 {
+		w.foundAgain++
+	}
 	w.decide(i, outcome)
 }
 
@@ -131,6 +134,7 @@ func (w *Sweep) unsent(ref attemptRef, err error) {
 	}
 	switch {
 	case v.attempts() != ref.attempt()+1: // a later one is under way
+	case ref.attempt() > 0 && w.flood != nil: // asked again long before a timeout: an earlier one is under way
 	case ref.attempt() > 0:
 		w.silence(i)
 	default:

@@ -52,8 +52,6 @@ const (
 	floodRun       = 256 // packets that are judged together
 	floodTelling   = 0.25
 	floodBlind     = 1.0 / 256 // share of answers below which none stand out for long enough to tell
-	doubtSeconds   = 3         // for which many silent are asked again at most
-	doubtRate      = 10_000    // packets a second when the silent are asked again, halved each time
 	firstPatience  = 100 * time.Millisecond
 	leastPatience  = 20 * time.Millisecond
 	mostPatience   = time.Second
@@ -200,59 +198,3 @@ func (w *Sweep) allowFlood() (n int, wait time.Duration) {
 	}
 	return w.flood.allow(now)
 }
-
-// doubtRounds is how often the silent of one sweep are asked again at most.
-const doubtRounds = 4
-
-// doubt, at the end of an unpaced pass, asks the silent again, for any packet may have been lost unseen: more slowly each time,
-// and for as long as that finds life. It says how long to wait before it can be told.
-func (w *Sweep) doubt() (wait time.Duration) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	f := w.flood
-	now := time.Since(w.base)
-	f.settle(now)
-	if w.doubted >= doubtRounds || w.undecided == 0 || len(w.log) == 0 {
-		return longestSleep
-	}
-	if left := f.patience - (now - w.sentOf(w.log[len(w.log)-1])); left > 0 {
-		return left
-	}
-	if w.doubted == 0 && !w.slowEnough() || w.doubted > 0 && w.answered > w.answeredBefore {
-		w.again = w.silent()
-	}
-	if len(w.again) == 0 {
-		w.doubted = doubtRounds
-		return longestSleep
-	}
-	// Which share of them lives is unknown: the rate alone counts.
-	f.judging, f.live = false, 0
-	f.rate = min(f.rate, max(float64(len(w.again))/doubtSeconds, float64(int(doubtRate)>>w.doubted)))
-	w.doubted++
-	w.answeredBefore = w.answered
-	return 0
-}
-
-// slowEnough reports whether a cap kept the pass at a pace at which the silent would be asked again, and nothing was lost.
-func (w *Sweep) slowEnough() bool {
-	cap := w.sweeper.cfg.Rate
-	return cap > 0 && cap <= doubtRate && !w.flood.slowed
-}
-
-// silent lists the next attempts at the services that have not answered, as far as their blocks' allowances go.
-func (w *Sweep) silent() (again []attemptRef) {
-	limits, now := w.sweeper.limits, w.sweeper.cfg.Clock.Now()
-	for i := range w.table {
-		v := &w.table[i]
-		if v.decided() || v.attempts() == 0 || v.attempts() == maxAttempts {
-			continue
-		}
-		if ok, _ := limits.extra(now, w.target(i), w.protocol(i)); ok {
-			again = append(again, refOf(i, v.attempts()))
-		}
-	}
-	return again
-}
-
-// doubting reports whether an unpaced sweep may yet ask silent services again because it doubts their silence.
-func (w *Sweep) doubting() bool { return w.flood != nil && w.doubted < doubtRounds }

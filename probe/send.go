@@ -201,7 +201,7 @@ func (w *Sweep) gatherShots(refs []attemptRef, now time.Time, room *rooms, wait 
 		}
 		refs = append(refs, ref)
 	}
-	if w.flood != nil && len(refs) == 0 && len(w.again) == 0 {
+	if w.flood != nil && len(refs)+len(w.again)+len(w.deferred) == 0 {
 		wait = min(wait, w.doubt())
 	}
 	return refs, wait

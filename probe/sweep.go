@@ -25,18 +25,18 @@ type Sweep struct {
 	wake    chan struct{} // asks the sending goroutine to look again
 
 	// Of the sending goroutine alone.
-	shots          shots
-	again          []attemptRef // retries to be sent
-	deferred       []attemptRef // extras that wait for their block's allowance
-	packets        [kindDNS + 1][]Packet
-	refs           [kindDNS + 1][]attemptRef
-	jammed         bool // the last batch found our buffers full for good
-	lastShot       time.Time
-	stamped        time.Time // on the clock: of the latest batch
-	tendable       []tended  // its wires that it can read
-	tending        bool      // and does
-	doubted        int       // how often an unpaced sweep has doubted its silent; doubtRounds: it will not any more
-	answeredBefore int       // when it asked them last
+	shots    shots
+	again    []attemptRef // retries to be sent
+	deferred []attemptRef // extras that wait for their block's allowance
+	packets  [kindDNS + 1][]Packet
+	refs     [kindDNS + 1][]attemptRef
+	jammed   bool // the last batch found our buffers full for good
+	lastShot time.Time
+	stamped  time.Time // on the clock: of the latest batch
+	tendable []tended  // its wires that it can read
+	tending  bool      // and does
+	doubted  int       // how often an unpaced sweep has doubted its silent
+	sure     bool      // and will not any more
 
 	mu                   sync.Mutex // guards what follows
 	table                []service
@@ -51,6 +51,7 @@ type Sweep struct {
 	counts               []aimCount // per aim
 	undecided            int
 	sentProbes, answered int
+	foundAgain           int    // of those answered: by attempts after the first, since they were last asked again
 	flood                *flood // unpaced sweeps only
 	sending              bool
 	end                  int32         // milliseconds after the start at which sending got as far as it did
@@ -137,6 +138,11 @@ func (s *shots) after(k int) (shot Shot, ok bool) {
 func (w *Sweep) run(ctx context.Context) {
 	defer close(w.done)
 	w.watchOurSide()
+	if w.flood != nil {
+		for _, dropped := range w.ours.dropped {
+			w.flood.droppedSeen += dropped
+		}
+	}
 	defer w.ours.path.close()
 	defer w.sweeper.drop(w)
 	w.shots.open(w.plan)
@@ -260,7 +266,7 @@ func (w *Sweep) untilTimeout(now time.Duration) time.Duration {
 // finish ends sending: what is still undecided is unsent. In an unpaced sweep that was broken off, who was silent for a timeout
 // waited only to be doubted.
 func (w *Sweep) finish() {
-	w.doubted = doubtRounds
+	w.sure = true
 	w.look(true)
 	over := w.timedOut(time.Since(w.base))
 	w.mu.Lock()

@@ -39,6 +39,7 @@ type engine struct {
 
 	planner   *notify.Planner
 	notices   []*notify.Notice // since the last commit
+	planned   []byte           // the planner's state, where the commit of it failed
 	detector  *outage.Detector
 	schedule  schedule.Schedule
 	under     []*underWay

@@ -26,7 +26,10 @@ func (e *engine) commit(cursor probe.Instant) error {
 	if err != nil {
 		return err
 	}
-	c := store.Commit{Findings: e.found, Detector: snapshot, Cursor: cursor, NoticeState: e.planner.State()}
+	if state := e.planner.State(); state != nil {
+		e.planned = state
+	}
+	c := store.Commit{Findings: e.found, Detector: snapshot, Cursor: cursor, NoticeState: e.planned}
 	if c.Notices, err = encodeNotices(e.notices); err != nil {
 		return err
 	}
@@ -47,7 +50,7 @@ func (e *engine) commit(cursor probe.Instant) error {
 	if err := e.Store.Commit(c); err != nil {
 		return err
 	}
-	e.under = rest
+	e.under, e.planned = rest, nil
 	e.published(c.Sealed)
 	for i := range e.found.Outages {
 		e.tell(&e.found.Outages[i])

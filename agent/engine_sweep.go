@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"time"
 
 	"brownout/agent/schedule"
@@ -133,15 +134,34 @@ func (e *engine) allowance(every time.Duration) outage.Allowance {
 	return outage.Allowance{ICMP: max(1, int(share*e.ExtraPer24)), Others: max(1, int(share*othersPerSecond))}
 }
 
-// configured leaves out what was learned of protocols that are no longer probed.
+// configured leaves out what was learned of protocols that are no longer probed, and of addresses that were taken out of the
+// space: the detector knows of that only once it has judged that a round of the new one began.
 func (e *engine) configured(aims []probe.Aim) []probe.Aim {
 	var out []probe.Aim
 	for _, a := range aims {
-		for _, p := range e.Protocols {
-			if a.Protocol == p {
-				out = append(out, a)
+		if !slices.Contains(e.Protocols, a.Protocol) {
+			continue
+		}
+		var within []netip.Addr
+		for i := range a.Targets.Len() {
+			if at := a.Targets.Addr(i); e.holds(at) {
+				within = append(within, at)
+			}
+		}
+		switch len(within) {
+		case 0:
+		case a.Targets.Len():
+			out = append(out, a)
+		default:
+			if targets, err := probe.SpaceOfAddrs(within...); err == nil {
+				out = append(out, probe.Aim{Protocol: a.Protocol, Targets: targets})
 			}
 		}
 	}
 	return out
+}
+
+func (e *engine) holds(a netip.Addr) bool {
+	_, ok := e.Space.Index(a)
+	return ok
 }

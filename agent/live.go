@@ -30,8 +30,9 @@ type liveAgent struct {
 }
 
 func newLiveAgent(c *Config, s *store.Store, self *selfObserver) *liveAgent {
+	known, _ := s.Outages() // what cannot be read now, the engine will say
 	return &liveAgent{started: probe.InstantOf(time.Now()), feed: &web.Feed{}, metrics: web.NewMetrics(web.MetricsConfig{
-		Version: readBuildInfo().Version, Protocols: c.Probe.Protocols, Deliveries: self.deliveries, StoreSize: sizeOf(s.Path()),
+		Version: readBuildInfo().Version, Protocols: c.Probe.Protocols, Deliveries: self.deliveries, StoreSize: sizeOf(s.Path()), Known: known,
 	})}
 }
 

@@ -173,7 +173,11 @@ func (r *Round) Seen() (timely, last Instant) {
 			at := r.Start.Add(int64(max(a.Offset, 0)) + r.RTTMS(a))
 			if last = max(last, at); a.Outcome != Late {
 				timely = max(timely, at)
+				continue
 			}
+			// It was silent first, and is not seen before that: of what was sent just before the end, that is after it.
+			silent := max(int64(a.Offset), int64(a.First), 0) + PlanTolerance.Milliseconds() + r.TimeoutMS()
+			last = max(last, r.Start.Add(silent))
 		}
 	}
 	for _, w := range r.VantageBad {

@@ -176,7 +176,7 @@ func (w *worker) step(ctx context.Context) (pause time.Duration, err error) {
 	}
 	n, last := w.message(list)
 	if n != nil {
-		if wait := w.c.Quiet.wait(time.Now(), n.Severity); wait > 0 {
+		if wait := w.c.Quiet.wait(time.Now(), w.urgency(list)); wait > 0 {
 			return min(wait, resendEvery), w.resend(ctx)
 		}
 		if err := w.send(ctx, n); err != nil {
@@ -231,6 +231,17 @@ func (w *worker) message(list []*Notice) (n *Notice, last uint64) {
 		w.c.Templates.render(n)
 	}
 	return n, last
+}
+
+// urgency is the worst severity of what waits for the channel: what stands before an outage goes with it.
+func (w *worker) urgency(list []*Notice) Severity {
+	worst := Info
+	for _, n := range list {
+		if w.c.wants(n) && n.Severity == Critical {
+			worst = Critical
+		}
+	}
+	return worst
 }
 
 // wants reports whether a notice is for the channel.

@@ -38,6 +38,7 @@ type MetricsConfig struct {
 	Protocols  []probe.Protocol
 	Deliveries func() []Deliveries // of notifications; nil: nobody is notified
 	StoreSize  func() int64        // of the store's file, in bytes; nil: not known
+	Known      []outage.Outage     // that were declared before the start
 }
 
 // rttBuckets are in seconds: of a path across the world and back, and of one by satellite.
@@ -60,6 +61,9 @@ func NewMetrics(c MetricsConfig) *Metrics {
 	info := prometheus.NewGauge(prometheus.GaugeOpts{Name: "brownout_build_info", Help: "What runs; always 1.",
 		ConstLabels: prometheus.Labels{"version": c.Version, "goversion": runtime.Version()}})
 	info.Set(1)
+	for i := range c.Known {
+		m.counted[c.Known[i].ID] = c.Known[i].Kind
+	}
 	m.registry.MustRegister(m.probes, m.outages, m.rounds, deliveryCollector(c.Deliveries), m.rtt, m.duration, m.completed, m.lateness, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.begin(c)
@@ -120,9 +124,6 @@ func (m *Metrics) Found(f outage.Findings) {
 		}
 		m.counted[o.ID] = o.Kind
 		m.outages.WithLabelValues(o.Kind.String()).Inc()
-		if o.Status == outage.Ended {
-			delete(m.counted, o.ID)
-		}
 	}
 }
 

@@ -21,7 +21,10 @@ func (d *Detector) burden(r *probe.Round) {
 	if k < 0 {
 		return
 	}
-	lasts := max(1, r.Span.Milliseconds(), int64(r.End-r.Start))
+	lasts := r.Span.Milliseconds() // not to its end: that is not known yet while it is under way
+	if lasts == 0 {
+		lasts = max(1, int64(r.End-r.Start))
+	}
 	l := load{From: r.Start, To: r.Start.Add(lasts), Rates: map[netip.Prefix]int64{}}
 	for _, g := range r.Passes[k].Targets.Groups(limitedBits) {
 		l.Rates[g.Prefix] += int64(g.To-g.From) * million / lasts

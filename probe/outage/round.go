@@ -28,6 +28,9 @@ func (d *Detector) begin(r *probe.Round) {
 		d.Starts = slices.Delete(d.Starts, 0, 1)
 	}
 	d.MedianGap = medianGap(d.Starts)
+	if span := r.Span.Milliseconds(); d.MedianGap > 0 && d.MedianGap < span {
+		d.MedianGap = span // many were broken off, as by restarts, or rounds take longer from now on
+	}
 	for i := range d.Protocols { // one may have rounds of its own
 		if p := &d.Protocols[i]; p.Missed.add() {
 			p.Active = false

@@ -33,11 +33,17 @@ func (d *Detector) respace(s probe.Space, at probe.Instant) {
 	d.partWith(at)
 }
 
-// addBlock makes a block and its area of the same index, moving other areas up.
+// addBlock makes a block and its area of the same index, moving other areas up. One of the same prefix, as there is where the
+// space was the only block, becomes the block's: there is no other beside it.
 func (d *Detector) addBlock(name string, p netip.Prefix, at probe.Instant) int32 {
 	i := int32(len(d.Parts))
 	d.Parts = append(d.Parts, block{Name: name, Prefix: p, Index: i, Since: at})
-	d.Areas = slices.Insert(d.Areas, int(i), area{Prefix: p})
+	own := area{Prefix: p}
+	if k, ok := d.areas[p]; ok {
+		own = d.Areas[k]
+		d.Areas = slices.Delete(d.Areas, int(k), int(k)+1)
+	}
+	d.Areas = slices.Insert(d.Areas, int(i), own)
 	for k := range d.Hosts {
 		h := &d.Hosts[k]
 		if p.IsValid() && p.Contains(h.Addr) {

@@ -1,0 +1,64 @@
+package outage_test
+
+import (
+	"net/netip"
+	"slices"
+	"testing"
+
+	"brownout/probe"
+	"brownout/probe/outage"
+)
+
+// TestSpaceThatGrowsBeyondABlock begins with one /24, which is no block of its own, and adds others: then it is one, and once
+// only, however often the space changes; its hosts are in it; and an outage of it begins when it does.
+func TestSpaceThatGrowsBeyondABlock(t *testing.T) {
+	w := newWorld(t, 1).like2014()
+	d, h := outage.New(outage.Config{}), &outage.History{}
+	n := 0
+	sweep := func(rounds int, prefixes, less []string) {
+		t.Helper()
+		space, err := probe.ParseSpace(prefixes, less)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.space = space
+		for i := range w.aims {
+			w.aims[i].Targets = space
+		}
+		for range rounds {
+			start := simStart.Add(int64(n) * w.every.Milliseconds())
+			h.Add(d.Advance(start))
+			if err := d.Put(w.round(probe.Full, start, w.every, w.aims)); err != nil {
+				t.Fatal(err)
+			}
+			n++
+		}
+		h.Add(d.Advance(simStart.Add(int64(n) * w.every.Milliseconds())))
+	}
+	sweep(20, []string{"198.18.0.0/24"}, nil)
+	sweep(20, []string{"198.18.0.0/24", "198.18.2.0/24"}, nil)
+	sweep(20, []string{"198.18.0.0/24", "198.18.2.0/24"}, []string{"198.18.0.255"})
+	from := simStart.Add(int64(n) * w.every.Milliseconds())
+	w.down = between(from, outage.EndOfTime, "198.18.0.0/24")
+	sweep(6, []string{"198.18.0.0/24", "198.18.2.0/24"}, []string{"198.18.0.255"})
+	var names []string
+	for _, b := range d.Blocks() {
+		if slices.Contains(names, b.Block) {
+			t.Errorf("%s stands twice among the blocks", b.Block)
+		}
+		names = append(names, b.Block)
+		if p, err := netip.ParsePrefix(b.Block); err == nil && b.Usual < 3 {
+			t.Errorf("%v has %d usual addresses", p, b.Usual)
+		}
+	}
+	found := false
+	for _, o := range h.Outages(true) {
+		found = found || o.Block == "198.18.0.0/24"
+		if o.Start.Earliest > o.Start.At || o.Start.At > o.Start.Latest || o.Start.Earliest < from.Add(-660_000) {
+			t.Errorf("%s starts at [%v %v %v]; its block went dark at %v", o.ID, o.Start.Earliest, o.Start.At, o.Start.Latest, from)
+		}
+	}
+	if !found {
+		t.Error("the block that went dark has no outage")
+	}
+}

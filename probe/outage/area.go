@@ -64,7 +64,11 @@ func (a *area) dark(s silence, slack int64) {
 			a.Across.add(s)
 		}
 		if s.From < a.Reply && len(a.Ended) > 0 {
-			a.Ended = add(a.Ended, s)
+			if s.sentBy(a.Until) == million {
+				a.Ended = add(a.Ended, s)
+			} else if len(a.Ended) < 2*longestRun { // who may as well have been asked later takes no room from who was not
+				a.Ended = append(a.Ended, s)
+			}
 			a.relight(a.Relit.Latest)
 		}
 		return
@@ -115,17 +119,28 @@ func (a *area) relight(arrived probe.Instant) {
 	way := path{At: -EndOfTime}
 	way.take(&sample{From: -a.Until, Life: true})
 	var sum int64
-	for i := len(a.Ended) - 1; i >= 0; i-- {
+	across := int64(0) // of the reply's round, sent before it or after
+	for i := range a.Ended {
+		if s := &a.Ended[i]; s.From <= a.Reply && s.sentBy(a.Until) < million {
+			across++
+		}
+	}
+	for i, k := len(a.Ended)-1, int64(0); i >= 0; i-- {
 		s := &a.Ended[i]
 		if s.From > a.Reply {
 			continue
 		}
-		sent := min(s.To, a.Until)
+		sent, by := min(s.To, a.Until), s.sentBy(a.Until)
+		if by < million { // as if they had been sent evenly until then
+			k++
+			sent = a.Until.Add(-int64(a.Until-s.From) * k / (across + 1))
+		}
 		back.stretch(int64(a.Until-sent), sum)
 		silent := sample{From: -sent, Odds: int32(s.Alone)}
 		way.take(&silent)
-		news := weight(silent.silence())
-		if heardLater(a.Ended[i+1:], s.Host) {
+		alone := silent.silence()
+		news := weight(alone) - weight(by+(million-by)*alone/million)
+		if by == million && a.heardLater(i) {
 			news = min(news, s.Weight) // of two silences of a host, each says as much of the other
 		}
 		if sum += news; sum >= bounded {
@@ -164,9 +179,19 @@ func (c *centre) mean() int64 {
 	return int64(c.Moment / c.Mass)
 }
 
-func heardLater(run []silence, host int32) bool {
-	for i := range run {
-		if run[i].Host == host {
+// sentBy is the chance, in millionths, that a silence was sent by a moment: where nobody tells when in its round it was, and a reply
+// came in the midst of that, it may well have been sent after the reply, and by its host's own fault.
+func (s *silence) sentBy(t probe.Instant) int64 {
+	if t >= s.To || s.To <= s.From.Add(probe.PlanTolerance.Milliseconds()) {
+		return million
+	}
+	return max(int64(t-s.From), 0) * million / int64(s.To-s.From)
+}
+
+// heardLater reports whether a host was silent again in the run that ended, before the reply.
+func (a *area) heardLater(i int) bool {
+	for k := i + 1; k < len(a.Ended); k++ {
+		if s := &a.Ended[k]; s.Host == a.Ended[i].Host && s.sentBy(a.Until) == million {
 			return true
 		}
 	}

@@ -72,6 +72,26 @@ func TestTotalsOfFewInUntoldRounds(t *testing.T) {
 	nineInTen(t, found, seeds)
 }
 
+// The end of a total is held also where a round takes seconds and tells nobody's time but of those who answered: who was silent in
+// the first round after it, for a reason of their own, may have been asked after the first reply.
+func TestEndsInUntoldSnapshots(t *testing.T) {
+	held, seeds := 0, cases(24, 200)
+	for seed := range uint64(seeds) {
+		w := few(t, seed, 20, 0.99)
+		w.beside(1, 20, 0.5)
+		w.every = 15 * time.Minute
+		from := simStart.Add(3*day + int64(seed)*77_000)
+		to := from.Add(int64(3+seed%9)*w.every.Milliseconds() + int64(seed%7)*100_000)
+		w.down = between(from, to)
+		for _, o := range w.replayed(400, 10*time.Second, unseeded).Outages(false) {
+			if o.Kind == outage.Total && o.End != nil && o.Start.Earliest <= from && from <= o.Start.Latest && o.End.Earliest <= to && to <= o.End.Latest {
+				held++
+			}
+		}
+	}
+	nineInTen(t, held, seeds)
+}
+
 // Hosts that answer every second time, because something limits them, make an outage seldom, and none that does not end.
 func TestHalfAnsweringHosts(t *testing.T) {
 	var sum int64

@@ -18,7 +18,7 @@ func (a *app) exportCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "export", Short: "Print rounds, or outages, for other programs", GroupID: groupQuery, Args: noArgs,
 		Long: "Prints rounds, the oldest first: as JSON Lines in the interchange format, which `brownout replay` and `brownout\n" +
-			"import` read; as tidy CSV, one probe a row; or as Parquet, the same typed and compressed, a hundredth of the size.\n" +
+			"import` read; as tidy CSV, one probe a row; or as Parquet, the same typed and compressed, a small part of the size.\n" +
 			"With --outages, the outages of all blocks, one a row.",
 		Example: "  brownout export > rounds.jsonl\n  brownout export | brownout replay -\n  brownout export --format csv --since -24h\n" +
 			"  brownout export --format parquet --since -30d > month.parquet\n  brownout export --outages --format csv",

@@ -47,7 +47,7 @@ func askHealth(ctx context.Context, cfg *Config, path string) error {
 	err := getHealth(ctx, path, func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return web.DialSocket(ctx, cfg.Store.Path)
 	})
-	guessed := cfg.unread && cfg.isDefault("http.listen") // another agent may listen there
+	guessed := (cfg.unread || cfg.Origin("store.path") == "--store") && cfg.isDefault("http.listen") // another agent may listen there
 	if err == nil || cfg.HTTP.Listen == "" || guessed || web.Answers(cfg.Store.Path) {
 		return err
 	}

@@ -47,7 +47,7 @@ func environmentName(key string) string {
 func wantOf(field reflect.Value) string {
 	switch field.Addr().Interface().(type) {
 	case *time.Duration:
-		return `a duration in quotes, like "11m" or "90s"`
+		return `a duration (in a file, in quotes), like "11m" or "90s"`
 	case *bool:
 		return "true or false"
 	case *int:

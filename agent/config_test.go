@@ -75,7 +75,7 @@ func TestMalformedConfigurations(t *testing.T) {
 		{target + "[probe]\nprotocols = [\"udp/53\"]\n", ":4: probe.protocols"},
 		{target + "[probe]\nprotocols = [\"icmp\", \"tcp/80\", \"icmp\"]\n", ":4: probe.protocols = \"icmp\": stands there twice"},
 		{target + "[probe]\nprotocols = []\n", ":4: probe.protocols = []: name at least one"},
-		{target + "[probe]\nround = 660\n", `:4: probe.round = 660: want a duration in quotes, like "11m"`},
+		{target + "[probe]\nround = 660\n", `:4: probe.round = 660: want a duration (in a file, in quotes), like "11m"`},
 		{target + "[probe]\nround = \"11 minutes\"\n", `:4: probe.round = "11 minutes": want a duration`},
 		{target + "[probe]\nround = \"500ms\"\n", `:4: probe.round = "500ms": want "1s" to "24h"`},
 		{target + "[probe]\nround = \"-11m\"\n", ":4: probe.round"},

@@ -143,7 +143,7 @@ func (e *engine) resume(ctx context.Context) error {
 	e.detector = learned.Detector
 	e.keep(learned.Findings)
 	if learned.Anew {
-		e.Log.Warn("another version wrote the store: what is usual was learned anew from its rounds, and what was found before stays as it was",
+		e.Log.Warn("another version wrote the store, or what was learned is damaged: what is usual was learned anew from its rounds, and what was found before stays as it was",
 			"rounds", learned.Rounds, "outages", len(learned.Findings.Outages), "changes", len(learned.Findings.Changes))
 	}
 	cursor := e.detector.Cursor()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -150,7 +151,7 @@ func (c *Config) about() web.About {
 		core = "every " + shortDuration(p.CoreInterval)
 	}
 	return web.About{
-		Operator: c.About.Operator, Purpose: c.About.Purpose, OptOut: c.About.OptOut, Contact: p.Contact, Vantage: c.Vantage.Name,
+		Operator: c.About.Operator, Purpose: c.About.Purpose, OptOut: c.About.OptOut, Contact: p.Contact, Vantage: c.Vantage.Name, Protocols: names,
 		Settings: []web.Setting{
 			{Name: "Probed", Value: fmt.Sprintf("%s (%s)", c.Targets, addressCount(c.Targets.Len()))},
 			{Name: "Protocols", Value: strings.Join(names, ", ")},
@@ -158,8 +159,25 @@ func (c *Config) about() web.About {
 			{Name: "A probe waits", Value: shortDuration(p.Timeout) + ", and a late reply is taken up to " + shortDuration(p.LateWindow)},
 			{Name: "Asked again when silent", Value: strconv.Itoa(p.Retries) + " more, of those that usually answer"},
 			{Name: "Between rounds", Value: core},
-			{Name: "At most", Value: fmt.Sprintf("%d packets a second in all; first ICMP probes %g a second to a /24", p.Rate, p.RatePer24)},
+			{Name: "At most", Value: c.mostSent()},
 			{Name: "References", Value: strconv.Itoa(len(c.Vantage.References)) + ", to vouch for our own connectivity"},
 		},
 	}
+}
+
+// mostSent is how fast it probes at most: the configured rates, or what the rounds take that may be faster.
+func (c *Config) mostSent() string {
+	p := &c.Probe
+	icmp, _ := countProtocols(p.Protocols)
+	seconds := time.Duration(p.Round).Seconds()
+	all, per24 := float64(p.Rate), p.RatePer24
+	all = max(all, math.Ceil(float64(c.Targets.Len()*len(p.Protocols))/seconds))
+	for _, g := range c.Targets.Groups(24) {
+		per24 = max(per24, math.Ceil(100*float64((g.To-g.From)*icmp)/seconds)/100)
+	}
+	words := fmt.Sprintf("%g packets a second in all", all)
+	if icmp > 0 {
+		words += fmt.Sprintf("; first ICMP probes %g a second to a /24", per24)
+	}
+	return words
 }

@@ -6,6 +6,8 @@ import (
 	"io"
 	"strings"
 	"syscall"
+
+	"brownout/store"
 )
 
 // talk tells the user something on standard error. Every line begins with "brownout: ", and a failure ends with a hint
@@ -35,11 +37,14 @@ func (t talk) failure(err error) int {
 	t.say("%v", err)
 	var hinted *hintError
 	var config *ConfigError
+	var record *store.RecordError
 	switch {
 	case errors.As(err, &hinted):
 		t.hint(hinted.hint)
 	case errors.As(err, &config):
 		t.hint("the keys, their units and defaults stand in config.example.toml; `brownout config show` prints what is in effect")
+	case errors.As(err, &record):
+		t.hint("the store is damaged: `brownout store verify` says how much of it; keep the file, and restore a backup, or move it away")
 	case errors.Is(err, syscall.ENOSPC):
 		t.hint("free some space on that disk, and start again: what was stored before is whole")
 	default:

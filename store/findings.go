@@ -253,6 +253,9 @@ func (s *Store) Said(block string) ([]outage.Change, error) {
 	return said, nil
 }
 
+// errUnlearned says that what was learned is damaged, and nothing else that was read with it: rounds can tell it anew.
+var errUnlearned = errors.New("what was learned is damaged")
+
 // Detector is the detector's last snapshot, nil if there is none, and the cursor committed with it.
 func (s *Store) Detector() (snapshot []byte, cursor probe.Instant, err error) {
 	err = s.view(func(tx *bolt.Tx) error {
@@ -264,11 +267,14 @@ func (s *Store) Detector() (snapshot []byte, cursor probe.Instant, err error) {
 		if err == nil && h.detector != (b != nil) {
 			err = damagedRecord(bucketState, keyDetector, errMissing)
 		}
+		if err != nil {
+			err = fmt.Errorf("%w: %w", errUnlearned, err)
+		}
 		snapshot, cursor = bytes.Clone(b), h.cursor
 		return err
 	})
 	if err != nil {
-		return nil, 0, fmt.Errorf("read detector: %w", err)
+		return nil, cursor, fmt.Errorf("read detector: %w", err)
 	}
 	return snapshot, cursor, nil
 }

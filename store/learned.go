@@ -16,7 +16,7 @@ const relearnSpan = 8 * 24 * 3600_000
 // Learned is what a store knows of its rounds.
 type Learned struct {
 	Detector *outage.Detector // as of the last commit; nil: nothing was committed yet
-	Anew     bool             // the snapshot was another version's, and so the rounds were judged anew
+	Anew     bool             // the snapshot was another version's, or damaged, and so the rounds were judged anew
 	Rounds   int              // how many of them
 	Findings outage.Findings  // what that changes from the cursor on: to be committed before any other
 }
@@ -27,6 +27,9 @@ type Learned struct {
 // shows, else blockBits or, if that is 0, any that fits.
 func (s *Store) Learned(blockBits int) (Learned, error) {
 	snapshot, cursor, err := s.Detector()
+	if errors.Is(err, errUnlearned) {
+		return s.relearn(blockBits, cursor)
+	}
 	if err != nil || snapshot == nil {
 		return Learned{}, err
 	}

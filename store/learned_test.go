@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	bolt "go.etcd.io/bbolt"
 
 	"brownout/probe"
 	"brownout/probe/outage"
@@ -126,6 +128,32 @@ func TestLearnedAnewIsTheSame(t *testing.T) {
 		if diff := cmp.Diff(wantOutages, outages, sameRounds) + cmp.Diff(wantStates, states, sameRounds); diff != "" {
 			t.Errorf("after %d rounds: %s", n, diff)
 		}
+	}
+}
+
+// A damaged snapshot costs no more than another version's.
+func TestLearnedAnewWhereDamaged(t *testing.T) {
+	rounds := readFixture(t)
+	s := openTest(t)
+	goOn(t, s, rounds[:30])
+	before, _ := told(t, s)
+	err := s.db.Update(func(tx *bolt.Tx) error {
+		record := bytes.Clone(tx.Bucket(bucketState).Get(keyDetector))
+		record[len(record)/2] ^= 2
+		return tx.Bucket(bucketState).Put(keyDetector, record)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if learned, err := s.Learned(0); err != nil || !learned.Anew || learned.Rounds != 30 {
+		t.Fatalf("%+v, %v", learned, err)
+	}
+	if after, _ := told(t, s); !cmp.Equal(before, after, sameRounds) {
+		t.Error(cmp.Diff(before, after, sameRounds))
+	}
+	goOn(t, s, rounds[30:]) // and the store is whole again
+	if snapshot, _, err := s.Detector(); err != nil || snapshot == nil {
+		t.Errorf("%d bytes, %v", len(snapshot), err)
 	}
 }
 

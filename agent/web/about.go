@@ -14,6 +14,8 @@ type About struct {
 	Contact  string // as it stands in the packets
 	Vantage  string
 	Settings []Setting // how it probes
+
+	Protocols []string // that it probes by
 }
 
 // Setting is a line of how it probes.
@@ -81,4 +83,21 @@ func orNotKnown(s string) string {
 		return "not known"
 	}
 	return s
+}
+
+// Sends is what whoever is probed may see.
+func (a *About) Sends() (out []string) {
+	var tcp bool
+	for _, p := range a.Protocols {
+		switch {
+		case p == "icmp":
+			out = append(out, "ICMP echo requests, with the contact in each.")
+		case p == "dns":
+			out = append(out, "DNS questions to port 53.")
+		case !tcp:
+			tcp = true
+			out = append(out, "TCP connections to a few ports, closed at once when accepted. Nothing is sent over them.")
+		}
+	}
+	return out
 }

@@ -54,7 +54,7 @@ func codfOf(o *outage.Outage, space codfPlace, from, to, until probe.Instant) Co
 		OverlapsWindow: o.Start.At < from || end > to, Datasource: "brownout", Method: "brownout/" + o.Kind.String(),
 	}
 	if o.Expected > 0 {
-		fraction := max(1-o.ResponseRate.Float(), 0)
+		fraction := max(outage.Ratio(1, 1)-o.ResponseRate, 0).Float()
 		e.Fraction, e.Score = &fraction, fraction*100*float64(o.Length(o.Kind, until)/1000)/60
 	}
 	return e

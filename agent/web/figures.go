@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"net/netip"
+	"strconv"
 	"strings"
 
 	"brownout/probe"
@@ -77,7 +78,7 @@ func drawRate(s *Series, ink inks, name, source string) *svg {
 		out.sized(rate.x-8, rate.py(v)+4, 11, "end", ink.faint, fmt.Sprintf("%.0f %%", v*100))
 	}
 	for _, v := range []float64{0, rtt.top / 2, rtt.top} {
-		out.sized(rtt.x-8, rtt.py(v)+4, 11, "end", ink.faint, fmt.Sprintf("%.0f ms", v/1000))
+		out.sized(rtt.x-8, rtt.py(v)+4, 11, "end", ink.faint, strconv.FormatFloat(v/1000, 'f', -1, 64)+" ms")
 	}
 	out.shade(rate, s.States)
 	out.shade(rtt, s.States)

@@ -3,6 +3,7 @@ package web
 import (
 	"encoding/base64"
 	"iter"
+	"net/netip"
 
 	"brownout/probe"
 )
@@ -15,8 +16,9 @@ type Frames struct {
 	Bytes     int             `json:"bytes"`     // of a frame: addresses/4, rounded up
 	Start     []probe.Instant `json:"start"`     // of the rounds
 	End       []probe.Instant `json:"end"`
-	Data      string          `json:"data"` // base64 of the frames one after another; the first address is in the lowest bits
-	Next      *probe.Instant  `json:"next"` // ask again since this round; null: there is no more
+	Data      string          `json:"data"`  // base64 of the frames one after another; the first address is in the lowest bits
+	Usual     string          `json:"usual"` // base64 of a frame of those that usually answer, as was learned up to now
+	Next      *probe.Instant  `json:"next"`  // ask again since this round; null: there is no more
 }
 
 // What an address did in a round, whatever the protocol.
@@ -43,6 +45,13 @@ func (h *handler) frames(a *answer) error {
 	}
 	f, err := readFrames(a.rounds(h.src.Rounds(from, to, false)), limit)
 	if err != nil {
+		return err
+	}
+	usual, err := h.usual()
+	if err != nil {
+		return err
+	}
+	if f.Usual, err = usualFrame(f.Space, usual); err != nil {
 		return err
 	}
 	return object(a, f)
@@ -84,9 +93,29 @@ func readFrames(rounds iter.Seq2[*probe.Round, error], limit int) (*Frames, erro
 	return f, nil
 }
 
+// usualFrame is a frame in which those answer that usually do: what the rounds shown say of it is nothing, where all of them
+// lie in an outage.
+func usualFrame(cidrs []string, usual map[netip.Addr]bool) (string, error) {
+	if len(cidrs) == 0 {
+		return "", nil
+	}
+	space, err := probe.ParseSpace(cidrs, nil)
+	if err != nil {
+		return "", err
+	}
+	cells := make([]byte, space.Len())
+	for addr := range usual {
+		if i, ok := space.Index(addr); ok {
+			cells[i] = cellAnswers
+		}
+	}
+	return base64.StdEncoding.EncodeToString(packed(cells)), nil
+}
+
 // frameOf packs a round.
-func frameOf(r *probe.Round) []byte {
-	cells := cellsOf(r)
+func frameOf(r *probe.Round) []byte { return packed(cellsOf(r)) }
+
+func packed(cells []byte) []byte {
 	frame := make([]byte, (len(cells)+3)/4)
 	for i, c := range cells {
 		frame[i/4] |= c << (i % 4 * 2)

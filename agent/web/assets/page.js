@@ -253,8 +253,8 @@ function setAt(t, by) {
 const Unknown = 0, Silent = 1, Unreachable = 2, Answers = 3;
 let frames, frame = 0, layout, focus = 0, rtts, playing, fetching, loads = 0;
 
-function unpack(answer) {
-  const text = atob(answer.data), data = new Uint8Array(text.length);
+function unpack(base64) {
+  const text = atob(base64), data = new Uint8Array(text.length);
   for (let i = 0; i < text.length; i++) data[i] = text.charCodeAt(i);
   return data;
 }
@@ -280,7 +280,7 @@ async function loadFrames(signal) {
     $("map-key").textContent = "No round lies in this time.";
     return;
   }
-  frames = { ...answer, since, until: next, times: answer.start.map(Date.parse), data: unpack(answer) };
+  frames = { ...answer, since, until: next, times: answer.start.map(Date.parse), data: unpack(answer.data), usual: unpack(answer.usual) };
   layout = layOut(answer.space, answer.addresses);
   focus = Math.min(focus, layout.n - 1);
   shares = null;
@@ -373,7 +373,7 @@ function shareOf(from, to) {
 }
 
 const window_ = () => (shares ??= shareOf(0, frames.times.length));
-const usual = (i) => window_()[i] >= .4;
+const usual = (i) => (frames.usual[i >> 2] >> ((i & 3) * 2) & 3) === Answers || window_()[i] >= .4;
 
 function cellStyle(i, change) {
   const c = cellAt(frame, i);

@@ -78,12 +78,9 @@ func (d *Detector) leftTogether(b *block, now probe.Instant) (most int64) {
 }
 
 // flickers is how many hosts have come back from a silence since a moment, beyond those that do anyway, in millionths of those
-// expected on the average of a day. Of who goes to bed none does. Where there are rounds in quick succession, leftTogether
-// has seen them before.
+// expected on the average of a day. Of who goes to bed none does. leftTogether sees loss only where it lasts for a round:
+// between rounds, core passes find who comes and goes before that.
 func (d *Detector) flickers(b *block, t, now probe.Instant) int64 {
-	if d.MedianGap < atOnce {
-		return 0
-	}
 	rounds := int64(now-t)/d.MedianGap + 1
 	back, expected := int64(0), int64(0)
 	for i := range d.Hosts {
@@ -136,10 +133,11 @@ func (d *Detector) level(b *block) int64 {
 
 // leftAtOnce is the evidence, in micro-nats, of those hosts of a dark prefix that fell silent at one moment: the
 // likeliest.
-func (d *Detector) leftAtOnce(p netip.Prefix) (most int64) {
+func (d *Detector) leftAtOnce(b *block, p netip.Prefix) (most int64) {
 	var hosts []*host
+	last := b.lastEnd()
 	for i := range d.Hosts {
-		if h := &d.Hosts[i]; h.Usual && h.Since != 0 && p.Contains(h.Addr) {
+		if h := &d.Hosts[i]; h.Usual && h.Since > last && p.Contains(h.Addr) {
 			hosts = append(hosts, h)
 		}
 	}

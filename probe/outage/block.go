@@ -26,6 +26,7 @@ type block struct {
 	Before     int64    // millionths: the response rate while all was well
 	Alive      int64    // millionths of addresses: how many answered then, with a baseline or without
 	Rates      []rateAt // the level at the ends of the latest full rounds
+	Hours      [24]hourly
 
 	Suspect probe.Instant // since when "up" is doubted; 0: it is not
 	Doubted int           // full rounds since
@@ -49,6 +50,24 @@ type block struct {
 type rateAt struct {
 	At   probe.Instant
 	Rate int64
+}
+
+// hourly is how many addresses answer in an hour of the day while all is well.
+type hourly struct {
+	Days  int
+	Last  probe.Instant // when it was last learned
+	Alive int64         // millionths of addresses
+}
+
+// learn takes in how many answered at a moment of the hour.
+func (h *hourly) learn(at probe.Instant, alive int64) {
+	if h.Days == 0 || at >= h.Last.Add(2*3600_000) {
+		h.Days++
+	}
+	if h.Last = at; h.Alive == 0 {
+		h.Alive = alive
+	}
+	h.Alive += (alive - h.Alive) / 8
 }
 
 type protocolArea struct {
@@ -326,6 +345,14 @@ func (d *Detector) afterLast(b *block, start Interval) Interval {
 		start.Earliest, start.At, start.Latest = max(start.Earliest, end), max(start.At, end), max(start.Latest, end)
 	}
 	return start
+}
+
+// lastEnd is when a block's last outage ended; 0: it had none.
+func (b *block) lastEnd() probe.Instant {
+	if b.Last == nil || b.Last.End == nil {
+		return 0
+	}
+	return b.Last.End.At
 }
 
 // move says a block's state from since on. Where the space goes dark, or comes back, so do its blocks that have no verdict of

@@ -142,6 +142,84 @@ func TestOutagesInTheEvening(t *testing.T) {
 	}
 }
 
+// An outage that ends at night, when most of those it silenced sleep, ends then and not in the morning, night after night.
+func TestCurfews(t *testing.T) {
+	for _, every := range []time.Duration{11 * time.Minute, time.Hour} {
+		w := residents(t, 150)
+		w.every = every
+		const first, last = 4, 12
+		for night := first; night < last; night++ {
+			w.befall(float64(24*night)+18.5, float64(24*night)+26.5, everybody)
+		}
+		late, totals := 0, 0
+		for _, o := range w.rounds(last + 2).Outages(false) {
+			if o.Kind != outage.Total || o.End == nil {
+				continue
+			}
+			totals++
+			if to := simStart.Add((int64(o.Start.At-simStart)/day+1)*day + 2*hour + 30*minute); apart(o.End.At, to) > 2*every.Milliseconds() {
+				late++
+				t.Logf("every %v: the total since %v ended at %v, not at %v", every, o.Start.At, o.End.At, to)
+			}
+		}
+		if totals != last-first || late > 1 {
+			t.Errorf("every %v: %d totals are told of %d, %d of them late", every, totals, last-first, late)
+		}
+	}
+}
+
+// residents is a space of so many hosts, of which a fifth are servers, and the others switched on by their users at about eight,
+// nine days in ten, and off at about half past ten in the evening, a bit later or earlier every day.
+func residents(t *testing.T, hosts int) *world {
+	w := newWorld(t, 5, probe.ICMP)
+	type user struct{ on, off float64 } // hours
+	users := map[netip.Addr]user{}
+	for i := range hosts {
+		h := simHost{addr: w.space.Addr(i), rtt: 200_000, by: map[probe.Protocol]float64{probe.ICMP: 0.98}}
+		w.hosts = append(w.hosts, h)
+		if i%5 > 0 {
+			users[h.addr] = user{8 + w.rng.NormFloat64(), 22.5 + 1.5*w.rng.NormFloat64()}
+		}
+	}
+	w.down = func(at probe.Instant, a netip.Addr, _ probe.Protocol) bool {
+		u, ok := users[a]
+		noon := int64(at) - 5*hour // a day begins at five
+		now := float64(noon%day)/float64(hour) + 5
+		moods := rand.New(rand.NewPCG(uint64(noon/day), uint64(a.As4()[3])))
+		uses := moods.Float64() < 0.9
+		return ok && !(uses && now > u.on+0.5*moods.NormFloat64() && now < u.off+0.5*moods.NormFloat64())
+	}
+	return w
+}
+
+// Loss that is over before a round is, is found where core passes look at the space every minute; soon after it was learned, too.
+func TestShortLossOfAll(t *testing.T) {
+	found, seeds, spells := 0, cases(8, 40), int64(8)
+	for seed := range uint64(seeds) {
+		w := newWorld(t, seed).like2014()
+		w.core = time.Minute
+		from, apart := simStart.Add(3*hour+int64(seed)*97_000), int64(53*minute)
+		w.loss = func(at probe.Instant, a netip.Addr) float64 {
+			if since := int64(at - from); since >= 0 && since < spells*apart && since%apart < 450_000 && a.As4()[2] == 0 {
+				return 0.4
+			}
+			return 0
+		}
+		h, _ := w.run(60)
+		for _, o := range h.Outages(false) {
+			if since := int64(o.Start.At-from) % apart; o.Kind != outage.Partial || o.Start.At < from.Add(-minute) || since > 450_000 && since < apart-minute {
+				t.Errorf("seed %d: %v from %v until %v", seed, o.Kind, o.Start, o.End)
+				continue
+			}
+			found++
+		}
+	}
+	t.Logf("%d of %d found", found, seeds*int(spells))
+	if 10*found < 6*seeds*int(spells) {
+		t.Error("want six in ten")
+	}
+}
+
 func apart(a, b probe.Instant) int64 { return max(int64(a-b), int64(b-a)) }
 
 // A prefix that most hosts had left before it was dark for three hours is lit again by those who had not.

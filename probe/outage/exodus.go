@@ -55,12 +55,13 @@ func (d *Detector) exodus(b *block, leftOut ...uint32) (best exodus) {
 	return best
 }
 
-// silentSince is the moments, of late, at which hosts of a block fell silent.
+// silentSince is the moments, of late, at which hosts of a block fell silent, since its last outage: who was silenced by that, and is
+// still, was not missed when it ended.
 func (d *Detector) silentSince(b *block) []probe.Instant {
 	const rounds = 12
 	var out []probe.Instant
 	for i := range d.Hosts {
-		if h := &d.Hosts[i]; b.holds(h) && h.Expected > 0 && h.Since != 0 && h.Since >= d.Covered.Add(-rounds*d.MedianGap) {
+		if h := &d.Hosts[i]; b.holds(h) && h.Expected > 0 && h.Since > b.lastEnd() && h.Since >= d.Covered.Add(-rounds*d.MedianGap) {
 			out = append(out, h.Since)
 		}
 	}

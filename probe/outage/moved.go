@@ -209,7 +209,7 @@ func (d *Detector) relearn(b *block, seen probe.Instant) {
 			d.Services[i].forgetAll()
 		}
 	}
-	b.Rounds = 0
+	b.Rounds, b.Hours = 0, [24]hourly{}
 	d.refresh(seen)
 	d.move(b, Learning, seen, seen, "")
 }

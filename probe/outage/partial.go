@@ -97,7 +97,7 @@ func (d *Detector) mayHaveMoved(b *block, dark []netip.Prefix, gone *exodus, see
 // decidedDark is the prefixes of a block that are dark beyond doubt, for long enough, at once, and for no lesser reason.
 func (d *Detector) decidedDark(b *block, seen probe.Instant) []netip.Prefix {
 	return slices.DeleteFunc(d.darkPrefixes(b, enoughOfBlock, enough), func(p netip.Prefix) bool {
-		atOnce := d.isBlock(p) || d.leftAtOnce(p) >= enough
+		atOnce := d.isBlock(p) || d.leftAtOnce(b, p) >= enough
 		return int64(seen-d.Areas[d.areas[p]].Sure) < d.longEnough() || !atOnce || d.explainsDark(b, p) || d.asTheRest(b, p)
 	})
 }

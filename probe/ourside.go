@@ -7,10 +7,12 @@ import (
 	"time"
 )
 
-// ourSide is what a sweep knows of the faults of this host, which silence an attempt without a word: answers that found a
-// receive buffer of ours full, and an interface of ours that was down. The sweep's lock guards it, but for path.
+// ourSide is what a sweep knows of the faults of this host, which silence an attempt without a word: packets that found a
+// buffer or a queue of ours full, and an interface of ours that was down. The sweep's lock guards it, but for path and backlog.
 type ourSide struct {
-	path       *path // nil: what the kernel says of its interfaces and routes is not to be had
+	path       *path         // nil: what the kernel says of its interfaces and routes is not to be had
+	backlog    *backlog      // nil: what it says of its queues is not
+	queues     time.Duration // when backlog was looked at
 	looked     time.Duration
 	dropped    [kindDNS + 1]uint64 // by wire, up to looked
 	unreported [kindDNS + 1]uint64
@@ -39,6 +41,7 @@ func (t *trouble) befalls(kind protocolKind, target netip.Addr, sent, timeout ti
 
 var (
 	errOverflow = errors.New("our receive buffer was full while the answer was awaited")
+	errBacklog  = errors.New("a queue of our kernel was full while the answer was awaited")
 	errLinkDown = errors.New("our interface was down while the answer was awaited")
 	errStill    = errors.New("this process or its machine stood still while the answer was awaited")
 	errCutOff   = errors.New("no router of ours answers, or none is known")
@@ -62,6 +65,7 @@ func (w *Sweep) watchOurSide() {
 		if w.ours.path, err = openPath(w.samples(), w.pathAge()); err != nil {
 			w.sweeper.cfg.Log.Warn("the host's interfaces cannot be watched", "err", err)
 		}
+		w.ours.backlog = openBacklog(softnetStat)
 	}
 	w.ours.dropped, w.ours.unreported, _ = w.lost()
 }
@@ -144,6 +148,10 @@ func (w *Sweep) look(needed bool) {
 	read := w.caughtUp()
 	dropped, unreported, held := w.lost()
 	down := w.ours.path.look()
+	queues, crowded := w.ours.queues, false
+	if needed || now-queues >= lookAtLeast {
+		crowded, w.ours.queues = w.ours.backlog.look(), now
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	o := &w.ours
@@ -160,6 +168,9 @@ func (w *Sweep) look(needed bool) {
 		if unreported[kind] > o.unreported[kind] {
 			o.add(trouble{stretch{o.looked, now}, protocolKind(kind), errKept})
 		}
+	}
+	if crowded {
+		o.add(trouble{stretch{queues, now}, 0, errBacklog})
 	}
 	if down {
 		o.add(trouble{stretch{o.looked - linkDelay, now}, 0, errLinkDown})

@@ -92,6 +92,7 @@ var localReasons = []struct {
 	{errOverdue, "overdue"},
 	{errKept, "kept"},
 	{errOverflow, "overflow"},
+	{errBacklog, "backlog"},
 	{errLinkDown, "link down"},
 	{errStill, "standstill"},
 	{errCutOff, "cut off"},

@@ -144,6 +144,7 @@ func (w *Sweep) run(ctx context.Context) {
 		}
 	}
 	defer w.ours.path.close()
+	defer w.ours.backlog.close()
 	defer w.sweeper.drop(w)
 	w.shots.open(w.plan)
 	for ctx.Err() == nil && w.step(ctx) {

@@ -116,15 +116,7 @@ func TestAnAnswerUnderWayOutlivesAFailureToAskAgain(t *testing.T) {
 			}
 			return []news{{500 * time.Millisecond, Arrival{Outcome: Reply}}}, nil
 		}
-		cfg := SweeperConfig{OpenWire: func(_ Protocol, sink func(Arrival)) (Wire, error) {
-			_, wire.fakeWire = openFake(t, SweeperConfig{}, script)
-			wire.sink = sink
-			return wire, nil
-		}}
-		s, err := OpenSweeper(cfg, []Protocol{ICMP})
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := wire.open(t, script)
 		defer s.Close()
 		r := finalRound(t, startSweep(t, s, icmpOrder(t, 0, "198.18.0.0/24")))
 		if got := lives(r, 0); got != 256 {

@@ -77,6 +77,20 @@ type overflowing struct {
 
 func (w *overflowing) Buffers() buffers { return buffers{dropped: w.dropped} }
 
+// open opens a sweeper of ICMP on the wire.
+func (w *overflowing) open(t *testing.T, script func(p Packet, nth int) ([]news, error)) *Sweeper {
+	t.Helper()
+	s, err := OpenSweeper(SweeperConfig{OpenWire: func(_ Protocol, sink func(Arrival)) (Wire, error) {
+		_, w.fakeWire = openFake(t, SweeperConfig{}, script)
+		w.sink = sink
+		return w, nil
+	}}, []Protocol{ICMP})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 // TestReceiveDropsAreAskedAgain: replies that our own full buffer lost are silence that is doubted.
 func TestReceiveDropsAreAskedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -91,16 +105,7 @@ func TestReceiveDropsAreAskedAgain(t *testing.T) {
 			}
 			return nil, nil
 		}
-		var s *Sweeper
-		cfg := SweeperConfig{OpenWire: func(_ Protocol, sink func(Arrival)) (Wire, error) {
-			_, wire.fakeWire = openFake(t, SweeperConfig{}, script)
-			wire.sink = sink
-			return wire, nil
-		}}
-		s, err := OpenSweeper(cfg, []Protocol{ICMP})
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := wire.open(t, script)
 		defer s.Close()
 		r := finalRound(t, startSweep(t, s, icmpOrder(t, 0, "198.18.0.0/24")))
 		if got := lives(r, 0); got != 40 {

@@ -18,15 +18,15 @@ type block struct {
 	State      State // apart from times unseen
 	Since      probe.Instant
 	Reason     string
-	Rounds     int      // full rounds learned from
-	Observable bool     // as of the last full round
-	Expected   int64    // millionths of addresses
-	Usual      int      // addresses that usually answer
-	Responsive int      // addresses that answered in the last full round
-	Before     int64    // millionths: the response rate while all was well
-	Alive      int64    // millionths of addresses: how many answered then, with a baseline or without
-	Rates      []rateAt // the level at the ends of the latest full rounds
-	Hours      [24]hourly
+	Rounds     int        // full rounds learned from
+	Observable bool       // as of the last full round
+	Expected   int64      // millionths of addresses
+	Usual      int        // addresses that usually answer
+	Responsive int        // addresses that answered in the last full round
+	Before     int64      // millionths: the response rate while all was well
+	Alive      int64      // millionths of addresses: how many answered then, with a baseline or without
+	Rates      []rateAt   // the level at the ends of the latest full rounds
+	Hours      [24]hourly // of the day, in UTC
 
 	Suspect probe.Instant // since when "up" is doubted; 0: it is not
 	Doubted int           // full rounds since

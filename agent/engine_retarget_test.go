@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"log/slog"
 	"net/netip"
 	"path/filepath"
 	"testing"
@@ -10,9 +9,7 @@ import (
 	"time"
 
 	"brownout/probe"
-	"brownout/probe/lab"
 	"brownout/probe/outage"
-	"brownout/store"
 )
 
 // TestEngineProbesNobodyWhoWasTakenOut goes on with a space that lost a block, while nobody vouches for our own connectivity:
@@ -28,28 +25,14 @@ func TestEngineProbesNobodyWhoWasTakenOut(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		engineLife(t, scenario, path, scenario.Start.Add((3*60+4)*60_000), "")
-		world, err := lab.NewWorld(scenario)
-		if err != nil {
-			t.Fatal(err)
-		}
-		st, err := store.Open(path, store.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer st.Close()
-		clock, config := &probe.Clock{}, scenarioConfig(scenario)
-		config.Targets = less
-		e, closeEngine, err := config.engineOn(clock, st, slog.New(slog.DiscardHandler), seams{lab.OpenWire(world, clock), lab.Ping(world, clock)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer closeEngine()
+		e, closeAll := simulatedEngine(t, scenario, path, func(c *Config) { c.Targets = less })
+		defer closeAll()
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
 		defer cancel()
 		if err := e.run(ctx); err != nil {
 			t.Fatal(err)
 		}
-		for r, err := range st.Rounds(0, outage.EndOfTime, false) {
+		for r, err := range e.Store.Rounds(0, outage.EndOfTime, false) {
 			if err != nil {
 				t.Fatal(err)
 			}

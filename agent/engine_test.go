@@ -138,8 +138,8 @@ func engineLife(t *testing.T, scenario *lab.Scenario, path string, end probe.Ins
 	}
 }
 
-// simulatedEngine is an engine on a store, in a simulated world.
-func simulatedEngine(t *testing.T, scenario *lab.Scenario, path string) (e *engine, closeAll func()) {
+// simulatedEngine is an engine on a store, in a simulated world, of a configuration that may be changed.
+func simulatedEngine(t *testing.T, scenario *lab.Scenario, path string, change ...func(*Config)) (e *engine, closeAll func()) {
 	t.Helper()
 	world, err := lab.NewWorld(scenario)
 	if err != nil {
@@ -152,6 +152,9 @@ func simulatedEngine(t *testing.T, scenario *lab.Scenario, path string) (e *engi
 	clock := &probe.Clock{}
 	config := scenarioConfig(scenario)
 	config.Probe.LateWindow = 30 * time.Second
+	for _, c := range change {
+		c(config)
+	}
 	e, closeEngine, err := config.engineOn(clock, s, slog.New(slog.DiscardHandler), seams{lab.OpenWire(world, clock), lab.Ping(world, clock)})
 	if err != nil {
 		t.Fatal(err)

@@ -169,9 +169,8 @@ func (c *Config) about() web.About {
 func (c *Config) mostSent() string {
 	p := &c.Probe
 	icmp, _ := countProtocols(p.Protocols)
-	seconds := time.Duration(p.Round).Seconds()
-	all, per24 := float64(p.Rate), p.RatePer24
-	all = max(all, math.Ceil(float64(c.Targets.Len()*len(p.Protocols))/seconds))
+	seconds := p.Round.Seconds()
+	all, per24 := max(float64(p.Rate), math.Ceil(float64(c.Targets.Len()*len(p.Protocols))/seconds)), p.RatePer24
 	for _, g := range c.Targets.Groups(24) {
 		per24 = max(per24, math.Ceil(100*float64((g.To-g.From)*icmp)/seconds)/100)
 	}

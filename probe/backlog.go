@@ -25,7 +25,7 @@ const crowded = 10
 const softnetStat = "/proc/net/softnet_stat"
 
 func openBacklog(name string) *backlog {
-	b := &backlog{buf: make([]byte, 64<<10)} // of 500 processors
+	b := &backlog{buf: make([]byte, 4<<10)} // of 30 processors; it grows
 	b.file, _ = os.Open(name)
 	b.look()
 	return b
@@ -42,7 +42,11 @@ func (b *backlog) look() (full bool) {
 	if b == nil || b.file == nil {
 		return false
 	}
-	n, _ := b.file.ReadAt(b.buf, 0) // cut off, it lacks processors
+	n, _ := b.file.ReadAt(b.buf, 0)
+	for n == len(b.buf) {
+		b.buf = make([]byte, 2*n)
+		n, _ = b.file.ReadAt(b.buf, 0)
+	}
 	now := parseSoftnet(b.buf[:n])
 	if len(now) == len(b.processors) {
 		for i, was := range b.processors {

@@ -1,10 +1,8 @@
 package probe
 
 import (
-	"fmt"
 	"net/netip"
 	"os"
-	"strings"
 	"testing"
 	"time"
 
@@ -86,16 +84,12 @@ func findAll(t *testing.T, s *Sweeper, space Space, runs int, answers func(netip
 // softnet is how many packets the kernel has dropped because a processor's backlog was full: loopback's queue.
 func softnet(t *testing.T) (dropped uint64) {
 	t.Helper()
-	b, err := os.ReadFile("/proc/net/softnet_stat")
+	b, err := os.ReadFile(softnetStat)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for line := range strings.Lines(string(b)) {
-		var processed, lost uint64
-		if _, err := fmt.Sscanf(line, "%x %x", &processed, &lost); err != nil {
-			t.Fatal(err)
-		}
-		dropped += lost
+	for _, q := range parseSoftnet(b) {
+		dropped += uint64(q.dropped)
 	}
 	return dropped
 }

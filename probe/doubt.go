@@ -41,7 +41,7 @@ func (w *Sweep) doubt() (wait time.Duration) {
 	// Which share of them lives is unknown: the rate alone counts.
 	f.judging, f.live = false, 0
 	slower := float64(int(1) << min(w.doubted, doubtSlower))
-	f.rate = min(f.rate, max(float64(len(w.again))/float64(doubtSeconds*slower), float64(doubtRate/slower)))
+	f.rate = min(f.rate, max(float64(len(w.again))/doubtSeconds, doubtRate)/slower)
 	w.doubted++
 	w.foundAgain = 0
 	return 0

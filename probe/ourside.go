@@ -148,9 +148,9 @@ func (w *Sweep) look(needed bool) {
 	read := w.caughtUp()
 	dropped, unreported, held := w.lost()
 	down := w.ours.path.look()
-	queues, crowded := w.ours.queues, false
+	queues, full := w.ours.queues, false
 	if needed || now-queues >= lookAtLeast {
-		crowded, w.ours.queues = w.ours.backlog.look(), now
+		full, w.ours.queues = w.ours.backlog.look(), now
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -169,7 +169,7 @@ func (w *Sweep) look(needed bool) {
 			o.add(trouble{stretch{o.looked, now}, protocolKind(kind), errKept})
 		}
 	}
-	if crowded {
+	if full {
 		o.add(trouble{stretch{queues, now}, 0, errBacklog})
 	}
 	if down {

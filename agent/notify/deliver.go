@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -233,15 +234,12 @@ func (w *worker) message(list []*Notice) (n *Notice, last uint64) {
 	return n, last
 }
 
-// urgency is the worst severity of what waits for the channel: what stands before an outage goes with it.
+// urgency is that of what waits for the channel, as far as quiet hours ask: what stands before an outage goes with it.
 func (w *worker) urgency(list []*Notice) Severity {
-	worst := Info
-	for _, n := range list {
-		if w.c.wants(n) && n.Severity == Critical {
-			worst = Critical
-		}
+	if slices.ContainsFunc(list, func(n *Notice) bool { return w.c.wants(n) && n.Severity == Critical }) {
+		return Critical
 	}
-	return worst
+	return Warning
 }
 
 // wants reports whether a notice is for the channel.

@@ -15,7 +15,7 @@ type About struct {
 	Vantage  string
 	Settings []Setting // how it probes
 
-	Protocols []string // that it probes by
+	Protocols []string // by which it probes
 }
 
 // Setting is a line of how it probes.
@@ -85,10 +85,10 @@ func orNotKnown(s string) string {
 	return s
 }
 
-// Sends is what whoever is probed may see.
-func (a *About) Sends() (out []string) {
+// sentBy is what whoever is probed by protocols may see.
+func sentBy(protocols []string) (out []string) {
 	var tcp bool
-	for _, p := range a.Protocols {
+	for _, p := range protocols {
 		switch {
 		case p == "icmp":
 			out = append(out, "ICMP echo requests, with the contact in each.")

@@ -64,11 +64,17 @@ func (h *hourly) learn(at probe.Instant, alive int64) {
 	if h.Days == 0 || at >= h.Last.Add(2*3600_000) {
 		h.Days++
 	}
-	if h.Last = at; h.Alive == 0 {
+	if h.Alive == 0 {
 		h.Alive = alive
 	}
+	h.Last = at
 	h.Alive += (alive - h.Alive) / 8
 }
+
+const daysKnown = 2 // that an hour of the day must have been seen on
+
+// known reports whether it is known how many answer in the hour.
+func (h *hourly) known() bool { return h.Days >= daysKnown }
 
 type protocolArea struct {
 	Code uint32
@@ -340,8 +346,7 @@ func (i Interval) until(end Interval) Interval {
 
 // afterLast keeps an outage's start out of the one before.
 func (d *Detector) afterLast(b *block, start Interval) Interval {
-	if b.Last != nil && b.Last.End != nil {
-		end := b.Last.End.At
+	if end := b.lastEnd(); end != 0 {
 		start.Earliest, start.At, start.Latest = max(start.Earliest, end), max(start.At, end), max(start.Latest, end)
 	}
 	return start

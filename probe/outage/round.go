@@ -382,11 +382,14 @@ func (d *Detector) graduate(b *block, r *probe.Round) {
 	if b.Rates = append(b.Rates, rateAt{r.End, d.level(b)}); len(b.Rates) > kept {
 		b.Rates = slices.Delete(b.Rates, 0, 1)
 	}
-	if b.State == Up && d.calm(b) {
-		b.Hours[hourOf(r.End)].learn(r.End, d.alive(b, r.End)*million)
+	if b.State != Up {
+		return
 	}
-	if b.State == Up && b.Suspect == 0 {
-		alive := d.alive(b, r.End) * million
+	alive := d.alive(b, r.End) * million
+	if d.calm(b) {
+		b.Hours[hourOf(r.End)].learn(r.End, alive)
+	}
+	if b.Suspect == 0 {
 		if b.Before == 0 {
 			b.Before = rate
 		}

@@ -286,21 +286,19 @@ func (d *Detector) regained(b *block, seen probe.Instant) bool {
 	if b.Open.Cause != causeReturn || seen < b.Open.Back.Latest.Add(2*d.MedianGap) {
 		return false
 	}
-	if h := &b.Hours[hourOf(seen)]; b.Alive > 0 && d.byChance(b, missing) || h.Days >= daysKnown && d.byChance(b, max(h.Alive-alive, 0)) {
+	if h := &b.Hours[hourOf(seen)]; b.Alive > 0 && d.byChance(b, missing) || h.known() && d.byChance(b, max(h.Alive-alive, 0)) {
 		return true
 	}
 	_, odds := b.Loss.worst()
 	return rate > lessThanUsual && max(odds, d.exodus(b).Odds) < certain
 }
 
-const daysKnown = 2 // that an hour of the day must have been seen on
-
 // asOnOtherDays reports whether nine in ten answer of those that did in this hour on other days: at night few may, and who slept before
 // an outage ended is not missed until the morning. Loss may come and go, and is judged by itself.
 func (b *block) asOnOtherDays(alive int64, seen probe.Instant) bool {
 	_, odds := b.Loss.worst()
 	h := &b.Hours[hourOf(seen)]
-	return b.Open.Cause != causeLoss && odds < certain && h.Days >= daysKnown && h.Alive > 0 && 10*alive >= 9*h.Alive
+	return b.Open.Cause != causeLoss && odds < certain && h.known() && h.Alive > 0 && 10*alive >= 9*h.Alive
 }
 
 // asTheUntouched reports whether those hosts that an outage had silenced live again as the others do, nine for their ten: at an

@@ -258,7 +258,8 @@ function unpack(base64) {
   for (let i = 0; i < text.length; i++) data[i] = text.charCodeAt(i);
   return data;
 }
-const cellAt = (k, i) => (frames.data[k * frames.bytes + (i >> 2)] >> ((i & 3) * 2)) & 3;
+const cellIn = (data, from, i) => (data[from + (i >> 2)] >> ((i & 3) * 2)) & 3;
+const cellAt = (k, i) => cellIn(frames.data, k * frames.bytes, i);
 
 async function loadFrames(signal) {
   const most = 300, room = 86400_000 * 2; // of a longer time, what is around the cursor
@@ -373,7 +374,7 @@ function shareOf(from, to) {
 }
 
 const window_ = () => (shares ??= shareOf(0, frames.times.length));
-const usual = (i) => (frames.usual[i >> 2] >> ((i & 3) * 2) & 3) === Answers || window_()[i] >= .4;
+const usual = (i) => cellIn(frames.usual, 0, i) === Answers || window_()[i] >= .4;
 
 function cellStyle(i, change) {
   const c = cellAt(frame, i);

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -60,6 +61,9 @@ func (s *Store) still() (tx *bolt.Tx, metas []byte, err error) {
 
 // WriteNew makes a file that must not exist yet by letting fill write it: whole and synced, or not at all.
 func WriteNew(path string, fill func(*os.File) error) error {
+	if _, err := os.Lstat(path); err == nil { // before a whole store is written for nothing
+		return &fs.PathError{Op: "create", Path: path, Err: fs.ErrExist}
+	}
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".new-*") // its mode is 0600
 	if err != nil {
@@ -73,8 +77,8 @@ func WriteNew(path string, fill func(*os.File) error) error {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	if err := os.Link(f.Name(), path); err != nil { // which fails where there is a file
-		return err
+	if err := os.Link(f.Name(), path); err != nil { // which fails where there is a file by now
+		return &fs.PathError{Op: "create", Path: path, Err: errors.Unwrap(err)} // without the name it had aside
 	}
 	return syncDir(dir)
 }

@@ -3,6 +3,7 @@ package agent
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -129,14 +131,33 @@ func (w *watcher) past(ctx context.Context) error {
 			return err
 		}
 	}
+	for _, e := range asSeen(rows, outages) {
+		w.view.model.take(e)
+	}
+	w.view.model.take(engineView{Now: w.view.model.now, Findings: outage.Findings{Changes: changes}})
+	return nil
+}
+
+// asSeen is what an engine showed when the rows were written and the outages were declared and ended, in order of time. How
+// it came to a kind, or to a revision, is told no more: an outage opens as what it became.
+func asSeen(rows []outage.Summary, outages []outage.Outage) []engineView {
+	var seen []engineView
 	for i := range rows {
 		m := &rows[i]
 		b := outage.BlockStatus{Block: m.Block, State: m.State, Expected: m.Expected, Observed: m.Observed, Responsive: m.Responsive, Targets: m.Targets}
 		b.ResponseRate = outage.Ratio(int64(m.Observed)*10_000, int64(m.Expected))
-		w.view.model.take(engineView{Now: m.End, Blocks: []outage.BlockStatus{b}})
+		seen = append(seen, engineView{Now: m.End, Blocks: []outage.BlockStatus{b}})
 	}
-	w.view.model.take(engineView{Now: w.view.model.now, Findings: outage.Findings{Changes: changes, Outages: outages}})
-	return nil
+	for _, o := range outages {
+		opened := o
+		opened.End = nil
+		seen = append(seen, engineView{Now: o.DeclaredAt, Findings: outage.Findings{Outages: []outage.Outage{opened}}})
+		if o.End != nil {
+			seen = append(seen, engineView{Now: max(o.DeclaredAt, o.End.Latest), Findings: outage.Findings{Outages: []outage.Outage{o}}})
+		}
+	}
+	slices.SortStableFunc(seen, func(a, b engineView) int { return cmp.Compare(a.Now, b.Now) })
+	return seen
 }
 
 // round reads a round so far, as the agent has stored it.

@@ -3,12 +3,14 @@ package agent
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,6 +20,7 @@ import (
 	"brownout/agent/web"
 	"brownout/probe"
 	"brownout/probe/lab"
+	"brownout/probe/outage"
 	"brownout/store"
 )
 
@@ -221,5 +224,36 @@ func TestWatchedRounds(t *testing.T) {
 	w.ended.End--
 	if err := w.readRound(t.Context(), moment(0)); err != nil || w.last.Round == nil || w.last.Round.Start != rounds[0].Start || w.ended != nil {
 		t.Errorf("a round that is stored: %v, %v", w.last.Round, err)
+	}
+}
+
+// TestThePastIsWatched: what happened before the watch began is dated as it happened, and told in that order.
+func TestThePastIsWatched(t *testing.T) {
+	ask, err := dial(t.Context(), fixtureStore(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ask.close()
+	var rows []outage.Summary
+	var outages []outage.Outage
+	if err := errors.Join(ask.read(t.Context(), "summaries", nil, &rows), ask.read(t.Context(), "outages", nil, &outages)); err != nil {
+		t.Fatal(err)
+	}
+	if len(outages) == 0 || outages[0].End == nil {
+		t.Fatalf("the fixture has the outages %v", outages)
+	}
+	m := newViewModel("", probe.Space{}, 0, 0)
+	for _, e := range asSeen(rows, outages) {
+		m.take(e)
+	}
+	var dates []probe.Instant
+	for _, l := range m.log.lines {
+		dates = append(dates, l.At)
+	}
+	if !slices.IsSorted(dates) || !slices.Contains(dates, outages[0].DeclaredAt) || !slices.Contains(dates, outages[0].End.Latest) {
+		t.Errorf("the lines are of %v; the first outage was declared at %v and over by %v", dates, outages[0].DeclaredAt, outages[0].End.Latest)
+	}
+	if last := rows[len(rows)-1].End; m.now < last {
+		t.Errorf("it is left at %v, with rows until %v", m.now, last)
 	}
 }

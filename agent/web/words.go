@@ -101,6 +101,8 @@ func reasonWords(reason string) string {
 		return "our own connectivity was bad"
 	case "vantage-unverified":
 		return "too few references vouch for our own connectivity"
+	case "glimpse":
+		return "all was silent, but we looked too briefly to tell for how long"
 	case "middlebox":
 		return "something nearer than the targets answers for them"
 	}

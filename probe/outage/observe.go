@@ -137,6 +137,9 @@ func (d *Detector) live(r *probe.Round, e *event, i int32) {
 	s := &d.Services[i]
 	h := &d.Hosts[s.Host]
 	arrived := e.arrived.Add(d.Slack)
+	for _, b := range blocksOf(h) {
+		d.glimpse(&d.Parts[b], e)
+	}
 	for _, a := range h.Areas {
 		d.Areas[a].lit(e.from, e.to, arrived, d.Slack)
 	}

@@ -44,20 +44,19 @@ func (d *Detector) tryPartial(b *block, seen probe.Instant) {
 	if is.odds >= certain {
 		b.Lossy, b.LossyBy = d.explainLoss(b)
 	}
-	dark := d.decidedDark(b, seen)
-	if d.mayHaveMoved(b, dark, &gone, seen) {
-		return
+	if is.odds >= certain && b.Lossy == "" && d.lessAlive(b, &is, seen) {
+		b.LossAt = cmp.Or(b.LossAt, seen)
+	} else {
+		b.LossAt = 0
 	}
-	if len(dark) > 0 {
+	dark := d.decidedDark(b, seen)
+	switch {
+	case d.mayHaveMoved(b, dark, &gone, seen):
+		return
+	case len(dark) > 0:
 		d.openDark(b, dark, seen)
 		return
-	}
-	if is.odds < certain || b.Lossy != "" || !d.lessAlive(b, &is, seen) {
-		b.LossAt = 0
-		return
-	}
-	b.LossAt = cmp.Or(b.LossAt, seen)
-	if is.odds < enough || int64(seen-b.LossAt) < d.longEnough() {
+	case b.LossAt == 0 || is.odds < enough || int64(seen-b.LossAt) < d.longEnough() || d.falling(b, &is):
 		return
 	}
 	d.enter(b, Partial, d.afterLast(b, is.start), seen)
@@ -66,11 +65,15 @@ func (d *Detector) tryPartial(b *block, seen probe.Instant) {
 	d.opened(b, seen)
 }
 
-// lessAlive reports whether a block answers less than it should, since it fell abruptly; not where nothing has lived of late,
-// for it may be total yet, nor where a protocol is filtered.
+// lessAlive reports whether a block answers less than it should, since it fell abruptly; not where a protocol is filtered.
 func (d *Detector) lessAlive(b *block, is *suspicion, now probe.Instant) bool {
-	falling := d.Areas[b.Index].Weight >= certain
-	return !falling && len(b.Filtered) == 0 && d.rate(b, nil) <= lessThanUsual && d.abrupt(b, is, now)
+	return len(b.Filtered) == 0 && d.rate(b, nil) <= lessThanUsual && d.abrupt(b, is, now)
+}
+
+// falling reports whether nothing has lived in a block since a suspicion's start: it may be total yet.
+func (d *Detector) falling(b *block, is *suspicion) bool {
+	a := &d.Areas[b.Index]
+	return a.Weight >= certain && a.Lived < is.start.Latest.Add(d.longEnough())
 }
 
 // mayHaveMoved reports whether it is too early to call hosts gone, for not every address has been asked since they were

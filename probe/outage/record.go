@@ -37,6 +37,7 @@ const (
 	reasonGap        = "gap"
 	reasonUnsent     = "unsent"
 	reasonMiddlebox  = "middlebox"
+	reasonGlimpse    = "glimpse" // all was dark, but seen for too short to say that it lasted
 )
 
 // enter opens an outage, or a phase of the one under way. It is published once its figures are there.
@@ -73,7 +74,7 @@ func (d *Detector) enter(b *block, s State, start Interval, seen probe.Instant) 
 
 func (d *Detector) open(b *block, start Interval, seen probe.Instant) {
 	d.countStart(b, start.At)
-	b.Suspect, b.Doubted = 0, 0
+	b.Suspect, b.Doubted, b.LossAt = 0, 0, 0
 	b.Open = &record{Worst: 2 * million, Outage: Outage{
 		ID: outageID(b.Name, start), Block: b.Name, Status: Ongoing,
 		Start: start, DeclaredAt: seen, Power: d.power(b),
@@ -151,7 +152,7 @@ func (d *Detector) close(b *block, end Interval, seen probe.Instant) {
 	o.Evidence = appendNew(o.Evidence, d.roundsAround(end.Earliest, seen), 12)
 	d.publish(b)
 	b.Last, b.Open = b.Open, nil
-	b.Suspect, b.Doubted = 0, 0
+	b.Suspect, b.Doubted, b.LossAt = 0, 0, 0
 	b.Loss.reset(end.At)
 	d.move(b, Up, end.At, seen, "")
 }

@@ -183,3 +183,15 @@ func (d *Detector) dueAndUnsent(r *probe.Round) (due, unsent []int) {
 	}
 	return due, unsent
 }
+
+// glimpse records, as a block's first life after silence comes in, that it was dark when it was looked at, for less time than makes
+// an outage, and that no other look was had for so long that it may have been one.
+func (d *Detector) glimpse(b *block, e *event) {
+	a := &d.Areas[b.Index]
+	if b.State != Up || a.Weight < certain || int64(e.from-a.Lived) < max(d.MedianGap, d.longEnough()) {
+		return
+	}
+	if b.Observable && d.askedAll(b, a.First) && !d.explained(b) {
+		d.miss(Unseen{From: a.Lived, To: e.from, Reason: reasonGlimpse, Block: b.Index}, e.Seen)
+	}
+}

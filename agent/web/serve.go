@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,6 +23,7 @@ const (
 	shutdownGrace  = 3 * time.Second
 	maxHeaderBytes = 16 << 10
 	maxAtOnce      = 64 // requests under way
+	maxTurns       = 4  // of them, answers that are being worked out: more keep a sweep from the processor until its probes are overdue
 )
 
 // Listener is where questions come from.
@@ -79,9 +81,9 @@ func newServer(h http.Handler, log *slog.Logger) *http.Server {
 	}
 }
 
-// atOnce refuses requests beyond n at once, and gives each write its own deadline.
+// atOnce refuses requests beyond n at once, has a few of them worked out at a time, and gives each write its own deadline.
 func atOnce(n int, h http.Handler) http.Handler {
-	places := make(chan struct{}, n)
+	places, turns := make(chan struct{}, n), make(chan struct{}, maxTurns)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		patient := &patient{ResponseWriter: w, control: http.NewResponseController(w)}
 		if Listens(r) { // the feed counts its listeners itself
@@ -91,6 +93,15 @@ func atOnce(n int, h http.Handler) http.Handler {
 		select {
 		case places <- struct{}{}:
 			defer func() { <-places }()
+			if costly(r) {
+				select {
+				case turns <- struct{}{}:
+				case <-r.Context().Done(): // who asked is gone
+					return
+				}
+				defer func() { <-turns }()
+				patient.turns = turns
+			}
 			h.ServeHTTP(patient, r)
 		default:
 			w.Header().Set("Retry-After", "1")
@@ -102,16 +113,27 @@ func atOnce(n int, h http.Handler) http.Handler {
 // Listens reports whether a request is for the stream: it is answered for as long as somebody listens, and costs next to nothing.
 func Listens(r *http.Request) bool { return r.URL.Path == Prefix+"stream" }
 
+// costly reports whether an answer takes the processor for long, and nothing else: not so whether the agent is well, nor what it
+// is told to do.
+func costly(r *http.Request) bool {
+	return !strings.HasPrefix(r.URL.Path, "/-/") && r.URL.Path != "/healthz" && r.URL.Path != "/readyz"
+}
+
 // patient is a ResponseWriter whose reader must make progress.
 type patient struct {
 	http.ResponseWriter
 	control *http.ResponseController
+	turns   chan struct{} // others have theirs while we write; nil: nobody waits for ours
 }
 
 // Unwrap lets a stream flush.
 func (p *patient) Unwrap() http.ResponseWriter { return p.ResponseWriter }
 
 func (p *patient) Write(b []byte) (int, error) {
+	if p.turns != nil {
+		<-p.turns
+		defer func() { p.turns <- struct{}{} }()
+	}
 	_ = p.control.SetWriteDeadline(time.Now().Add(writeTimeout)) // where it is not supported, there is no deadline
 	return p.ResponseWriter.Write(b)
 }

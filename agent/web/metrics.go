@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"net/http"
 	"runtime"
 	"slices"
@@ -145,7 +146,7 @@ type blockCollector struct {
 var (
 	descState = prometheus.NewDesc("brownout_block_state", "1 for the state that a block is in, else 0.", []string{"block", "state"}, nil)
 	descRatio = prometheus.NewDesc("brownout_response_ratio",
-		"Addresses that answer, of those expected: of protocol all as judged now, else those of the latest full round that answered by it.",
+		"Addresses that answer, of those expected: of protocol all as judged now, else those of the latest full round that told how the space is, that answered by it.",
 		[]string{"block", "protocol"}, nil)
 	descExpected   = prometheus.NewDesc("brownout_expected_responders", "Addresses that should answer, by what was learned of them.", []string{"block"}, nil)
 	descResponders = prometheus.NewDesc("brownout_responders", "Addresses that answer and usually do.", []string{"block"}, nil)
@@ -203,7 +204,13 @@ func truth(b bool) float64 {
 	return 0
 }
 
-// protocolShares is, of the latest full round that is over, who answered by each protocol, as a share of who was expected to
+// known reports whether a round tells how the space was: who is missed in another, we may have missed ourselves.
+func (c *blockCollector) known(r *probe.Round) (bool, error) {
+	all, err := c.h.src.Summaries(outage.SpaceBlock, r.Start, r.Start+1)
+	return slices.ContainsFunc(all, func(m outage.Summary) bool { return m.Kind == r.Kind && m.State != outage.Unknown }), err
+}
+
+// protocolShares is, of the latest full round that is over and told how the space was, who answered by each protocol, as a share of who was expected to
 // answer at all.
 func (c *blockCollector) protocolShares(s *Status) (map[tallyKey]float64, error) {
 	bits, judged, err := c.h.judgedBy()
@@ -211,8 +218,13 @@ func (c *blockCollector) protocolShares(s *Status) (map[tallyKey]float64, error)
 		return nil, err
 	}
 	out := map[tallyKey]float64{}
-	r, err := firstWhole(c.h.src.Rounds(judged.Add(-3*dayMS), outage.EndOfTime, true), anyRound)
-	if r == nil {
+	var unread error
+	r, err := firstWhole(c.h.src.Rounds(judged.Add(-3*dayMS), outage.EndOfTime, true), func(r *probe.Round) bool {
+		known, err := c.known(r)
+		unread = errors.Join(unread, err)
+		return known
+	})
+	if err = errors.Join(err, unread); r == nil || err != nil {
 		return out, err
 	}
 	d := &tallyDay{counts: map[tallyKey][]int32{}}

@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -63,6 +65,50 @@ func TestMetrics(t *testing.T) {
 	c.Stdin = strings.NewReader(text)
 	if out, err := c.CombinedOutput(); err != nil || len(out) > 0 {
 		t.Errorf("promtool check metrics: %v\n%s", err, out)
+	}
+}
+
+// TestRatioIsOfAKnownRound: who did not answer while we were cut off is missing in no protocol's ratio.
+func TestRatioIsOfAKnownRound(t *testing.T) {
+	s := openStore(t)
+	ratios := func() (out []string) {
+		for line := range strings.Lines(body(t, measured(t, s), "/metrics")) {
+			if strings.HasPrefix(line, "brownout_response_ratio{") && !strings.Contains(line, `protocol="all"`) {
+				name, value, _ := strings.Cut(line, "} ")
+				ratio, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+				if err != nil {
+					t.Fatal(err)
+				}
+				out = append(out, fmt.Sprintf("%s} %.2f\n", name, ratio)) // a little more is expected with every round
+			}
+		}
+		return out
+	}
+	before := ratios()
+	var bad *probe.Round
+	for r, err := range s.Rounds(0, outage.EndOfTime, true) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bad = r; r.Kind == probe.Full {
+			break
+		}
+	}
+	later := int64(bad.End-bad.Start) + 1000
+	bad.Start, bad.End, bad.VantageOK = bad.Start.Add(later), bad.End.Add(later), false
+	for i := range bad.Passes {
+		bad.Passes[i].Answers = nil
+	}
+	learned, err := s.Learned(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := learned.Detector.Put(bad); err != nil {
+		t.Fatal(err)
+	}
+	commit(t, s, learned.Detector, &store.Commit{Findings: learned.Detector.Advance(bad.End.Add(60_000)), Sealed: []*probe.Round{bad}})
+	if after := ratios(); len(before) == 0 || !slices.Equal(after, before) {
+		t.Errorf("the ratios were\n%sand are, after a round in which we were cut off,\n%s", strings.Join(before, ""), strings.Join(after, ""))
 	}
 }
 

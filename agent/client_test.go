@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"iter"
 	"net/url"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"brownout/agent/web"
 	"brownout/probe"
@@ -197,6 +199,23 @@ func TestExitCodeOfAnAnswerThatCannotBeWritten(t *testing.T) {
 	var talk bytes.Buffer
 	code := Run(t.Context(), []string{"status", "--exit-code", "--store", path}, strings.NewReader(""), fullDisk{}, &talk)
 	if code != statusElse || !strings.Contains(talk.String(), "write the answer: ") {
+		t.Errorf("exit %d, %s", code, talk.String())
+	}
+}
+
+// An agent that is stuck has its socket still, and takes connections.
+func TestExitCodeOfAStuckAgent(t *testing.T) {
+	defer func(was time.Duration) { answerWait = was }(answerWait)
+	answerWait = 100 * time.Millisecond
+	path := fixtureStore(t)
+	l, err := web.ListenSocket(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	var talk bytes.Buffer
+	code := Run(t.Context(), []string{"status", "--exit-code", "--store", path}, strings.NewReader(""), io.Discard, &talk)
+	if code != statusElse || !strings.Contains(talk.String(), errStuck.Error()) {
 		t.Errorf("exit %d, %s", code, talk.String())
 	}
 }

@@ -70,7 +70,7 @@ func addressCount(n int) string {
 func (a *app) configShowCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "show", Short: "Print the configuration in effect, and where each value came from", Args: noArgs,
-		Long:    "Prints TOML that can be used as a configuration file. Secrets are hidden.",
+		Long:    "Prints TOML that can be used as a configuration file, but for secrets: those are hidden.",
 		Example: "  brownout config show\n  BROWNOUT_PROBE_ROUND=5m brownout config show --set vantage.name=fra1",
 	}
 	f := configFlagsOf(c)

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"time"
@@ -29,6 +30,9 @@ func (a *app) serveCommand() *cobra.Command {
 		}
 		if *listen != "" {
 			cfg.HTTP.Listen = *listen
+		}
+		if cfg.HTTP.Listen == "" { // which the system takes for any port on every interface
+			return hint(errors.New("serve the page: http.listen is \"\", which is nowhere"), "name an address by --listen, like 127.0.0.1:8413")
 		}
 		s, err := store.Open(cfg.Store.Path, store.Options{ReadOnly: true, Timeout: storeWait})
 		if err != nil {

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -85,8 +86,16 @@ func statusCode(s outage.State) int {
 	return statusElse
 }
 
+// answerWait is how long status waits: longer than an agent that lives takes, for who watches by the exit code must hear of one
+// that is stuck. Tests wait less.
+var answerWait = 40 * time.Second
+
+var errStuck = errors.New("the agent listens and does not answer")
+
 // status prints it and returns the space's state.
 func (q *query) status(ctx context.Context) (outage.State, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, answerWait, errStuck)
+	defer cancel()
 	c, err := q.dial(ctx)
 	if err != nil {
 		return 0, err
@@ -94,6 +103,9 @@ func (q *query) status(ctx context.Context) (outage.State, error) {
 	defer c.close()
 	var s web.Status
 	if err := c.read(ctx, "status", nil, &s); err != nil {
+		if c.running() && context.Cause(ctx) == errStuck {
+			err = hint(errStuck, "its log may say why; end it and start it again")
+		}
 		return 0, err
 	}
 	switch *q.format {

@@ -131,7 +131,7 @@ func (w *watcher) past(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, e := range asSeen(rows, outages) {
+	for _, e := range asSeen(rows, changes, outages) {
 		w.view.model.take(e)
 	}
 	w.view.model.take(engineView{Now: w.view.model.now, Findings: outage.Findings{Changes: changes}})
@@ -140,12 +140,20 @@ func (w *watcher) past(ctx context.Context) error {
 
 // asSeen is what an engine showed when the rows were written and the outages were declared and ended, in order of time. How
 // it came to a kind, or to a revision, is told no more: an outage opens as what it became.
-func asSeen(rows []outage.Summary, outages []outage.Outage) []engineView {
+func asSeen(rows []outage.Summary, changes []outage.Change, outages []outage.Outage) []engineView {
 	var seen []engineView
 	for i := range rows {
 		m := &rows[i]
-		b := outage.BlockStatus{Block: m.Block, State: m.State, Expected: m.Expected, Observed: m.Observed, Responsive: m.Responsive, Targets: m.Targets}
+		b := outage.BlockStatus{
+			Block: m.Block, State: m.State, Since: m.Start,
+			Expected: m.Expected, Observed: m.Observed, Responsive: m.Responsive, Targets: m.Targets,
+		}
 		b.ResponseRate = outage.Ratio(int64(m.Observed)*10_000, int64(m.Expected))
+		for _, c := range changes {
+			if c.Block == m.Block && c.State == m.State && c.Since <= m.End {
+				b.Since, b.Reason = c.Since, c.Reason
+			}
+		}
 		seen = append(seen, engineView{Now: m.End, Blocks: []outage.BlockStatus{b}})
 	}
 	for _, o := range outages {

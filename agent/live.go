@@ -121,7 +121,7 @@ func (l *liveAgent) ready() error {
 	}
 	e := l.engine.Load()
 	late := e.Clock.Now().Sub(v.Judged.Time()) // a stuck engine says nothing of the time itself
-	if late > 2*e.Round {
+	if late > 2*e.Round+outage.JudgingLag*time.Millisecond {
 		return fmt.Errorf("nothing has been judged since %v", v.Judged)
 	}
 	if late < -2*e.Round {

@@ -35,3 +35,14 @@ func TestHealthOfAStuckEngine(t *testing.T) {
 		check("with the clock set back", false, true)
 	})
 }
+
+// A healthy engine of short rounds is ready, though what it judges lags behind by more than two of them: references vouch every 10 s.
+func TestShortRoundsAreReady(t *testing.T) {
+	var l liveAgent
+	l.engine.Store(&engine{Clock: &probe.Clock{}, Round: 2 * time.Second})
+	now := probe.InstantOf(time.Now())
+	l.view.Store(&engineView{Now: now, Judged: now.Add(-14_000)})
+	if err := l.ready(); err != nil {
+		t.Error(err)
+	}
+}

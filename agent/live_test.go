@@ -3,7 +3,6 @@ package agent
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -235,16 +234,26 @@ func TestThePastIsWatched(t *testing.T) {
 	}
 	defer ask.close()
 	var rows []outage.Summary
+	var changes []outage.Change
 	var outages []outage.Outage
-	if err := errors.Join(ask.read(t.Context(), "summaries", nil, &rows), ask.read(t.Context(), "outages", nil, &outages)); err != nil {
-		t.Fatal(err)
+	for path, list := range map[string]any{"summaries": &rows, "changes": &changes, "outages": &outages} {
+		if err := ask.read(t.Context(), path, nil, list); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if len(outages) == 0 || outages[0].End == nil {
 		t.Fatalf("the fixture has the outages %v", outages)
 	}
+	rows = append(rows, rows[len(rows)-1])
+	last := &rows[len(rows)-1]
+	last.State, last.End = outage.Unknown, last.End.Add(3600_000)
+	changes = append(changes, outage.Change{Block: outage.SpaceBlock, State: outage.Unknown, Since: last.End - 60_000, Reason: "gap"})
 	m := newViewModel("", probe.Space{}, 0, 0)
-	for _, e := range asSeen(rows, outages) {
+	for _, e := range asSeen(rows, changes, outages) {
 		m.take(e)
+	}
+	if l := m.log.lines[len(m.log.lines)-1]; l.State != outage.Unknown || l.Detail != "since "+clockOf(last.End-60_000)+", gap" {
+		t.Errorf("the last line is %v, want since when and why it is unknown", l)
 	}
 	var dates []probe.Instant
 	for _, l := range m.log.lines {
@@ -253,7 +262,7 @@ func TestThePastIsWatched(t *testing.T) {
 	if !slices.IsSorted(dates) || !slices.Contains(dates, outages[0].DeclaredAt) || !slices.Contains(dates, outages[0].End.Latest) {
 		t.Errorf("the lines are of %v; the first outage was declared at %v and over by %v", dates, outages[0].DeclaredAt, outages[0].End.Latest)
 	}
-	if last := rows[len(rows)-1].End; m.now < last {
-		t.Errorf("it is left at %v, with rows until %v", m.now, last)
+	if m.now < last.End {
+		t.Errorf("it is left at %v, with rows until %v", m.now, last.End)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"reflect"
+	"syscall"
 	"time"
 
 	"golang.org/x/net/netutil"
@@ -75,15 +76,40 @@ func (r *runner) open(next *change) error {
 	if next.channels, err = cfg.channels(active); err != nil {
 		return err
 	}
-	if cfg.HTTP.Listen != "" && (r.cfg == nil || cfg.HTTP.Listen != r.cfg.HTTP.Listen) {
-		if next.listener, err = listen(cfg.HTTP.Listen); err != nil {
+	if r.cfg == nil || measuresOtherwise(r.cfg, cfg) {
+		if next.engine, next.close, err = cfg.engineOn(&probe.Clock{}, r.store, r.log, seams{}); err != nil {
 			return err
 		}
 	}
-	if r.cfg == nil || measuresOtherwise(r.cfg, cfg) {
-		next.engine, next.close, err = cfg.engineOn(&probe.Clock{}, r.store, r.log, seams{})
+	if cfg.HTTP.Listen != "" && (r.cfg == nil || cfg.HTTP.Listen != r.cfg.HTTP.Listen) {
+		next.listener, err = r.listen(cfg.HTTP.Listen)
 	}
 	return err
+}
+
+// listen opens a listener. Where our own is in its way, as when 127.0.0.1 becomes 0.0.0.0 on the same port, that one ends first;
+// it comes back should that not have helped.
+func (r *runner) listen(at string) (net.Listener, error) {
+	l, err := listen(at)
+	if !errors.Is(err, syscall.EADDRINUSE) || r.closeTCP == nil || !samePort(at, r.cfg.HTTP.Listen) {
+		return l, err
+	}
+	r.closeTCP()
+	r.closeTCP = nil
+	if l, err = listen(at); err == nil {
+		return l, nil
+	}
+	was, again := listen(r.cfg.HTTP.Listen)
+	if again == nil {
+		r.serveTCP(was, r.cfg)
+	}
+	return nil, errors.Join(err, again)
+}
+
+func samePort(a, b string) bool {
+	_, p, errA := net.SplitHostPort(a)
+	_, q, errB := net.SplitHostPort(b)
+	return errA == nil && errB == nil && p == q
 }
 
 // discard closes what was made ready and is not wanted.
@@ -162,9 +188,13 @@ func (r *runner) takeListener(was *Config, next *change) {
 		r.closeTCP = nil
 	}
 	if next.listener != nil {
-		r.closeTCP = r.serve(web.Listener{Listener: next.listener, WebConfig: next.cfg.HTTP.WebConfigFile}, http.HandlerFunc(r.answer))
-		r.log.Info("answering", "http", next.listener.Addr().String())
+		r.serveTCP(next.listener, next.cfg)
 	}
+}
+
+func (r *runner) serveTCP(l net.Listener, cfg *Config) {
+	r.closeTCP = r.serve(web.Listener{Listener: l, WebConfig: cfg.HTTP.WebConfigFile}, http.HandlerFunc(r.answer))
+	r.log.Info("answering", "http", l.Addr().String())
 }
 
 // takeChannels delivers by other channels from now on. What waits, waits in the store.

@@ -235,6 +235,37 @@ func TestPortInUse(t *testing.T) {
 	}
 }
 
+// TestReloadOntoOurOwnPort: the listener in force keeps no other from its port.
+func TestReloadOntoOurOwnPort(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := l.Addr().String()
+	_, port, _ := net.SplitHostPort(at)
+	l.Close()
+	a := startAgent(t)
+	a.replace("127.0.0.1:0", at)
+	if err := a.r.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	other, err := net.Listen("tcp", "127.0.0.3:"+port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.replace(at, "0.0.0.0:"+port)
+	if err := a.r.Reload(t.Context()); !errors.Is(err, syscall.EADDRINUSE) {
+		t.Errorf("while another has the port: %v", err)
+	}
+	get(t, client, "http://"+at+"/-/healthy")
+	other.Close()
+	if err := a.r.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	get(t, client, "http://127.0.0.3:"+port+"/-/healthy")
+}
+
 // TestReloadOfThePage changes who probes: the page says so, over the connection that there was. Another web configuration is
 // refused, for it would take effect on no connection.
 func TestReloadOfThePage(t *testing.T) {

@@ -161,7 +161,8 @@ func (r *Round) Whole() bool {
 // Beyond reports whether an answer came to what was sent after the round's end, as it was curtailed.
 func (r *Round) Beyond(a *Answer) bool { return int64(a.Offset) > int64(r.End-r.Start) }
 
-// Seen is when all of the round has been seen but for late replies, and when the last of it is.
+// Seen is when all of the round has been seen but for late replies and what only its plan tells of, which may have been sent
+// PlanTolerance later, and when the last of it is.
 func (r *Round) Seen() (timely, last Instant) {
 	timely = r.End.Add(r.TimeoutMS())
 	for i := range r.Passes {
@@ -182,6 +183,9 @@ func (r *Round) Seen() (timely, last Instant) {
 	}
 	for _, w := range r.VantageBad {
 		last = max(last, r.Start.Add(w.To))
+	}
+	if r.Seeded { // the silent may have been sent that long after their plan
+		last = max(last, r.End.Add(PlanTolerance.Milliseconds()+r.TimeoutMS()))
 	}
 	return timely, max(timely, last)
 }

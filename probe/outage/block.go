@@ -278,17 +278,20 @@ func (d *Detector) darken(b *block, a *area, seen probe.Instant) {
 // darkenSpace makes the space at least partial when a block of it is total. While it is not certain that the rest
 // has lived since, it waits for two rounds: the space may prove to be total itself.
 func (d *Detector) darkenSpace(seen probe.Instant) {
-	space := &d.Parts[0]
-	if space.State != Up || space.Usual < usualForPartial {
-		return
-	}
 	for i := 1; i < len(d.Parts); i++ {
 		b := &d.Parts[i]
 		if b.State != Total || d.Areas[i].weightBefore(d.Areas[0].Lived) < certain && int64(seen-b.Since) < 2*d.MedianGap {
 			continue
 		}
-		d.openDark(space, []netip.Prefix{b.Prefix}, seen)
+		d.darkenBy(b, seen)
 		return
+	}
+}
+
+// darkenBy makes the space at least partial by a block of it that is total.
+func (d *Detector) darkenBy(b *block, seen probe.Instant) {
+	if space := &d.Parts[0]; space.State == Up && space.Usual >= usualForPartial {
+		d.openDark(space, []netip.Prefix{b.Prefix}, seen)
 	}
 }
 
@@ -313,6 +316,9 @@ func (d *Detector) revive(b *block, h *host, e *event) {
 	dark := b.Open.lastPhase().Start
 	if e.from <= dark.Latest {
 		return
+	}
+	if b.Index != 0 {
+		d.darkenBy(b, e.Seen) // it was dark, whether or not it is known yet that the rest was not
 	}
 	b.Loss.reset(e.from)
 	life := d.lifeSince(b, h, e)

@@ -64,6 +64,9 @@ func (c *Carrier) settle(i int) {
 	switch {
 	case over == nil:
 		b.Last = nil
+		if lasts == nil && b.Open == nil { // of what made it flap nothing was told
+			b.Starts, b.Unstable = nil, 0
+		}
 	case found == nil || found.ID != over.ID:
 		b.Last = new(record)
 		fallthrough

@@ -38,6 +38,7 @@ type memory struct {
 	Protocols []protocol
 
 	Starts         []probe.Instant // of the last full rounds, oldest first
+	Learned        probe.Instant   // start of the last that was learned from
 	MedianGap      int64           // milliseconds from one of them to the next; 0: not known yet
 	LearnedGap     int64           // the same as of when the counts were last worked out, and the timeout in milliseconds
 	LearnedTimeout int64
@@ -111,8 +112,8 @@ func (d *Detector) index() {
 // Cursor is the moment before which everything has been judged.
 func (d *Detector) Cursor() probe.Instant { return d.Judged }
 
-// Put adds a round, or replaces the round so far of the same start, kind, vantage and seed. What was judged of it must not
-// change. Rounds come in order of their start.
+// Put adds a round, or replaces the round so far, where that has a seed, of the same start, kind, vantage, seed and aims. What was
+// judged of it must not change. Rounds come in order of their start.
 func (d *Detector) Put(r *probe.Round) error {
 	if r.Space.Len() == 0 {
 		return fmt.Errorf("round of %v: its space is empty", r.Start)
@@ -132,7 +133,8 @@ func (d *Detector) Put(r *probe.Round) error {
 }
 
 func sameRound(a, b *probe.Round) bool {
-	return a.Seeded && b.Seeded && a.Seed == b.Seed && a.Start == b.Start && a.Kind == b.Kind && a.Vantage == b.Vantage
+	return a.Seeded && b.Seeded && a.Seed == b.Seed && a.Start == b.Start && a.Kind == b.Kind && a.Vantage == b.Vantage &&
+		slices.EqualFunc(a.Passes, b.Passes, func(p, q probe.Pass) bool { return p.Protocol == q.Protocol && p.Targets.Equal(q.Targets) })
 }
 
 // Advance judges everything seen before until. It does nothing where until is not after the cursor.

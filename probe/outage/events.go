@@ -27,6 +27,7 @@ type event struct {
 	from, to probe.Instant // bounds of the send time
 	untold   bool          // its pass does not tell when those were asked who were silent
 	arrived  probe.Instant // of life
+	belated  bool          // a late reply, or the silence before it: nothing waits for it
 	rtt      uint32
 }
 
@@ -80,10 +81,21 @@ func (d *Detector) expand(r *probe.Round) *line {
 			}
 		}
 	}
-	end, _ := r.Seen() // a late reply has nothing to wait for
-	l.events = append(l.events, event{Seen: end, rank: ends})
+	l.events = append(l.events, event{Seen: l.end(), rank: ends})
 	slices.SortFunc(l.events, func(a, b event) int { return l.compare(&a, &b, l) })
 	return l
+}
+
+// end is when all of the round has been seen but for late replies. Of a silence that is known by its plan alone, that may be after
+// the end of sending and the timeout.
+func (l *line) end() probe.Instant {
+	end, _ := l.round.Seen()
+	for i := range l.events {
+		if e := &l.events[i]; e.rank == observes && !e.belated {
+			end = max(end, e.Seen)
+		}
+	}
+	return end
 }
 
 // untold reports whether a pass does not tell when everybody was asked; by its plan it may.
@@ -139,6 +151,7 @@ func (d *Detector) expandAnswers(l *line, pass int, plan *probe.Plan) {
 		e.arrived = e.to.Add(r.RTTMS(a))
 		e.Seen = e.arrived
 		if a.Outcome == probe.Late {
+			e.belated = true
 			e.Seen = max(e.Seen, e.to.Add(r.TimeoutMS()+1))
 			d.expandTimeoutOfLate(l, e, a, plan)
 		}

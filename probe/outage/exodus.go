@@ -117,12 +117,23 @@ func (d *Detector) bound(b *block, x *exodus) {
 	for _, h := range gone {
 		x.Start.Earliest = max(x.Start.Earliest, h.Lived)
 		if sum < bounded {
-			x.Start.Latest = h.Since
+			x.Start.Latest = max(x.Start.Latest, h.silentBy())
 		}
 		sum += weight(max(million-h.Expected, leastSilence))
 	}
 	if x.Start.Earliest == 0 {
 		x.Start.Earliest = since
 	}
+	if len(gone) > 0 {
+		since = max(since, gone[0].silentBy())
+	}
 	x.Start.At = x.Start.Earliest + (since-x.Start.Earliest)/2
+}
+
+// silentBy is when a host's first silence was sent or, where nobody tells when in its round, by when.
+func (h *host) silentBy() probe.Instant {
+	if h.SinceBy > h.Since.Add(probe.PlanTolerance.Milliseconds()) {
+		return h.SinceBy
+	}
+	return h.Since
 }

@@ -18,7 +18,8 @@ type host struct {
 	Own      int64         // millionths: the chance that it was the host's own, and not the path's
 	Lived    probe.Instant // send time of its latest life
 	Since    probe.Instant // and of the first silence after it; 0: none
-	SinceTo  probe.Instant // by when that was sent; 0: a later one has counted in its place, see straddles
+	SinceBy  probe.Instant // by when that was sent
+	SinceTo  probe.Instant // the same, or 0: a later one has counted in its place, see straddles
 	Weight   int64         // micro-nats against "up" of all silences since
 	Back     Interval      // its latest return: after the last silence, and before the first life arrived; At: sent
 	First    probe.Instant // when it was first seen to live
@@ -33,7 +34,7 @@ type host struct {
 }
 
 // service is one protocol of a host. Its counts forget: they are sums over full rounds while its block was up, weighted
-// by (1 - 1/forgetting) per round, in units of 1/counted.
+// by (1 - 1/forgetting) per round, or per round after life or silence those of such rounds, in units of 1/counted.
 type service struct {
 	Host  int32
 	Code  uint32 // of its protocol

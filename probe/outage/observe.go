@@ -216,7 +216,7 @@ func (d *Detector) still(r *probe.Round, e *event, i int32) {
 	d.weigh(e.Seen)
 	h.Silent, h.SilentAt, h.Own = true, max(h.SilentAt, e.from), alone*million/odds
 	if h.Since == 0 && e.from > h.Lived {
-		h.Since = e.from
+		h.Since, h.SinceBy = e.from, e.to
 	}
 	if h.Since != 0 {
 		h.Weight += silent.Weight

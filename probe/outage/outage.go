@@ -271,9 +271,9 @@ func (d *Decimal) UnmarshalJSON(b []byte) error {
 		return err
 	}
 	if f < 0 {
-		*d = Decimal(f*10000 - 0.5)
+		*d = Decimal(float64(f*10000) - 0.5)
 	} else {
-		*d = Decimal(f*10000 + 0.5)
+		*d = Decimal(float64(f*10000) + 0.5)
 	}
 	return nil
 }

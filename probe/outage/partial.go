@@ -174,7 +174,11 @@ func (d *Detector) openDark(b *block, dark []netip.Prefix, seen probe.Instant) {
 			first = a
 		}
 	}
-	d.enter(b, Partial, d.afterLast(b, first.start()), seen)
+	start := first.start()
+	if part := d.areas[dark[0]]; first.Sure == 0 && int(part) < len(d.Parts) && d.Parts[part].State == Total {
+		start = d.Parts[part].Open.lastPhase().Start // its run is over: who lives now may have been asked late in a round
+	}
+	d.enter(b, Partial, d.afterLast(b, start), seen)
 	b.Open.Cause, b.Open.Dark = causeDark, dark
 	for i := range d.Hosts {
 		h := &d.Hosts[i]

@@ -95,7 +95,7 @@ func seen(hosts []powerOf, share int64) bool {
 		mean += float64(a * (float64(g*gone) + float64((1-g)*lives)))
 		variance += float64(float64(a*g*(1-g)) * float64((gone-lives)*(gone-lives)))
 		answering += float64(a * (1 - g))
-		spread += float64(a*(1-a)) + float64(a*g*(1-g))/4
+		spread += float64(a*(1-a)) + float64(float64(a*g*(1-g))/4)
 		all += a
 	}
 	return mean-float64(sigmas*math.Sqrt(variance)) >= float64(enough) &&

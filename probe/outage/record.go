@@ -147,6 +147,8 @@ func (d *Detector) close(b *block, end Interval, seen probe.Instant) {
 	end.Earliest, end.At = max(end.Earliest, last.Earliest), max(end.At, last.At)
 	end.Latest = max(end.Latest, end.At)
 	o.lastPhase().End = &end
+	o.Start.Latest = min(o.Start.Latest, end.Latest)
+	o.Phases[0].Start.Latest = min(o.Phases[0].Start.Latest, end.Latest)
 	o.Status, o.End = Ended, &end
 	o.Kind = worstPhase(o.Phases)
 	o.Evidence = appendNew(o.Evidence, d.roundsAround(end.Earliest, seen), 12)

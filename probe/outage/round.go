@@ -20,6 +20,17 @@ func (d *Detector) begin(r *probe.Round) {
 	if r.Kind != probe.Full {
 		return
 	}
+	if n := len(d.Starts); n == 0 || d.Starts[n-1] != r.Start { // else it is another line of the same round: of other protocols, say
+		d.beginRound(r)
+	}
+	for i := range r.Passes {
+		p := d.protocol(r.Passes[i].Protocol.Code())
+		p.Active, p.Missed = true, 0
+	}
+}
+
+// beginRound judges that a full round begins, by one line or by the first of several.
+func (d *Detector) beginRound(r *probe.Round) {
 	if n := len(d.Starts); n > 0 && d.MedianGap > 0 && d.gapBetween(d.Starts[n-1], r.Start) {
 		d.miss(Unseen{From: cmp.Or(d.Covered, d.Starts[0]), To: r.Start, Reason: reasonGap, Block: everywhere}, r.Start)
 	}
@@ -35,10 +46,6 @@ func (d *Detector) begin(r *probe.Round) {
 		if p := &d.Protocols[i]; p.Missed.add() {
 			p.Active = false
 		}
-	}
-	for i := range r.Passes {
-		p := d.protocol(r.Passes[i].Protocol.Code())
-		p.Active, p.Missed = true, 0
 	}
 }
 
@@ -206,6 +213,8 @@ func (d *Detector) learnRound(r *probe.Round) {
 		switch {
 		case !d.calm(b) || slices.Contains(b.Filtered, s.Code) || slices.Contains(d.Parts[0].Filtered, s.Code):
 			s.Held = noTrial
+		case s.Fresh == noTrial && !asks(r, s.Code): // another line of the round does, or the next round
+			continue
 		case b.State == Learning:
 			d.learn(s, s.Fresh, r.Start)
 		default:
@@ -222,6 +231,12 @@ func (d *Detector) learnRound(r *probe.Round) {
 	for i := range d.Parts {
 		d.graduate(&d.Parts[i], r)
 	}
+	d.Learned = r.Start
+}
+
+// asks reports whether a round has a pass by a protocol.
+func asks(r *probe.Round, code uint32) bool {
+	return slices.ContainsFunc(r.Passes, func(p probe.Pass) bool { return p.Protocol.Code() == code })
 }
 
 // outdate forgets what services said that full rounds have had nothing of: they are not probed any more, or we fail to. A
@@ -363,11 +378,13 @@ func (d *Detector) repeatWeight(h *host) int64 {
 // graduate moves a block between learning, unobservable and up, at the end of a full round.
 func (d *Detector) graduate(b *block, r *probe.Round) {
 	b.Asked = 0
-	if b.Suspect != 0 {
-		b.Doubted++
-	}
-	if !slices.ContainsFunc(badWindows(r), func(w probe.Window) bool { return 2*(w.To-w.From) > int64(r.End-r.Start) }) {
-		b.Rounds++
+	if r.Start != d.Learned { // else by another line of it it was counted
+		if b.Suspect != 0 {
+			b.Doubted++
+		}
+		if !slices.ContainsFunc(badWindows(r), func(w probe.Window) bool { return 2*(w.To-w.From) > int64(r.End-r.Start) }) {
+			b.Rounds++
+		}
 	}
 	switch {
 	case b.State == Learning && b.Rounds < learnedRounds, b.State > Up:

@@ -179,11 +179,15 @@ func (d *Detector) Blocks() []BlockStatus {
 	return out
 }
 
+// JudgingLag is by how many milliseconds, whatever a round lasts, what is judged may lag behind what was observed: silence is
+// judged once the references, asked every 10 s, vouch for it.
+const JudgingLag = 20_000
+
 // BlocksAt is every block's state at now. Where nothing has been judged for so long that it is a gap, that is unknown,
 // whatever it was before.
 func (d *Detector) BlocksAt(now probe.Instant) []BlockStatus {
 	out := d.Blocks()
-	if !d.gapBetween(d.Judged, now) {
+	if !d.gapBetween(d.Judged.Add(JudgingLag), now) {
 		return out
 	}
 	for i := range out {

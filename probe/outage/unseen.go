@@ -68,10 +68,18 @@ func (d *Detector) miss(u Unseen, at probe.Instant) {
 	}
 }
 
-// addUnseen keeps the list in order, and as short as corrections backwards need it.
+// addUnseen keeps the list in order, and as short as corrections backwards need it: what goes on is one time, and every block has
+// room for some.
 func (d *Detector) addUnseen(u Unseen) {
-	const remembered = 256
-	if len(d.Unseen) == remembered {
+	for i := range d.Unseen {
+		old := &d.Unseen[i]
+		if old.Reason == u.Reason && old.Block == u.Block && old.To != 0 && u.To != 0 && old.From <= u.From && u.From <= old.To {
+			old.To = max(old.To, u.To)
+			return
+		}
+	}
+	remembered := 256 + 4*len(d.Parts)
+	if len(d.Unseen) >= remembered {
 		d.Unseen = slices.Delete(d.Unseen, 0, remembered/2)
 	}
 	d.Unseen = append(d.Unseen, u)
@@ -191,7 +199,8 @@ func (d *Detector) glimpse(b *block, e *event) {
 	if b.State != Up || a.Weight < certain || int64(e.from-a.Lived) < max(d.MedianGap, d.longEnough()) {
 		return
 	}
-	if b.Observable && d.askedAll(b, a.First) && !d.explained(b) {
+	looked := int64(a.Run[len(a.Run)-1].To - a.First)
+	if looked < d.longEnough() && b.Observable && d.askedAll(b, a.First) && !d.explained(b) {
 		d.miss(Unseen{From: a.Lived, To: e.from, Reason: reasonGlimpse, Block: b.Index}, e.Seen)
 	}
 }

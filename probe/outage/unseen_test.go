@@ -70,6 +70,9 @@ func TestStatusUnseen(t *testing.T) {
 	if s := d.Blocks()[0]; s.State != outage.Up || s.Since != bad+300_000 {
 		t.Errorf("after: %+v", s)
 	}
+	if s := d.BlocksAt(bad + 650_000 + probe.Instant(w.every.Milliseconds()*5/2+outage.JudgingLag))[0]; s.State != outage.Up {
+		t.Errorf("while the references have yet to vouch: %+v", s)
+	}
 	if s := d.BlocksAt(bad + 650_000 + 30*60_000)[0]; s.State != outage.Unknown || s.Reason != "gap" {
 		t.Errorf("long after: %+v", s)
 	}

@@ -11,7 +11,12 @@ import (
 // load is how fast a line sends ICMP probes into each /24: what rate limits go by.
 type load struct {
 	From, To probe.Instant
-	Rates    map[netip.Prefix]int64 // thousandths of probes a second, by prefix
+	Rates    []loadOf
+}
+
+type loadOf struct {
+	Prefix netip.Prefix
+	Rate   int64 // thousandths of probes a second
 }
 
 // burden notes what a line sends, and forgets what was sent long ago.
@@ -25,9 +30,9 @@ func (d *Detector) burden(r *probe.Round) {
 	if lasts == 0 {
 		lasts = max(1, int64(r.End-r.Start))
 	}
-	l := load{From: r.Start, To: r.Start.Add(lasts), Rates: map[netip.Prefix]int64{}}
+	l := load{From: r.Start, To: r.Start.Add(lasts)}
 	for _, g := range r.Passes[k].Targets.Groups(limitedBits) {
-		l.Rates[g.Prefix] += int64(g.To-g.From) * million / lasts
+		l.Rates = append(l.Rates, loadOf{g.Prefix, int64(g.To-g.From) * million / lasts})
 	}
 	d.Loads = append(d.Loads, l)
 }
@@ -44,7 +49,9 @@ func (d *Detector) pace(h *host, t probe.Instant) int64 {
 	sum := int64(0)
 	for i := range d.Loads {
 		if l := &d.Loads[i]; l.From <= t && t < l.To {
-			sum += l.Rates[p]
+			if k, ok := slices.BinarySearchFunc(l.Rates, p, func(l loadOf, p netip.Prefix) int { return l.Prefix.Compare(p) }); ok {
+				sum += l.Rates[k].Rate
+			}
 		}
 	}
 	return sum

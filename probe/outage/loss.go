@@ -1,6 +1,7 @@
 package outage
 
 import (
+	"cmp"
 	"slices"
 
 	"brownout/probe"
@@ -10,34 +11,38 @@ import (
 // over the observations of a block, each weighed given what its host and the path did before. Observations are weighed in
 // the order in which they were sent, for a reply is seen sooner than a silence.
 type lossTest struct {
-	Sums   []int64 // micro-nats for each of fractions; nil: all 0
+	Losses []cusum // of each of fractions over "up"; nil: nothing was weighed
 	Recent []sample
 	Since  probe.Instant // what was sent until then has been judged
-	Back   []regain      // for each of fractions, the same the other way round: "up" over it, since an outage opened
+	Back   []cusum       // for each of fractions, the other way round: of "up" over it, since an outage opened
 }
 
-// regain is the odds of "up" over a fraction, in micro-nats, since a moment: that of the likeliest change.
-type regain struct {
+// cusum is Page's test of one change: the odds for it, in micro-nats, since the moment that is the likeliest for it.
+type cusum struct {
 	Odds  int64
-	Since probe.Instant
+	Since probe.Instant // the first that was sent after the likeliest moment
+	Sure  probe.Instant // a change later is 1,000 times less likely than then; 0: that cannot be said yet
 
-	Rise         int64         // micro-nats for the fraction since Mark
+	Fall         int64         // micro-nats against the change since Mark
 	Mark, Before probe.Instant // a change at Before or earlier is 1,000 times less likely than the likeliest
 }
 
-// weigh adds what was sent at a moment, and how much it speaks for the fraction, in micro-nats.
-func (b *regain) weigh(at probe.Instant, against int64) {
-	if b.Mark == 0 {
-		b.Mark, b.Before = at, at
+// weigh adds what was sent at a moment, and how much it speaks for the change, in micro-nats.
+func (c *cusum) weigh(at probe.Instant, news int64) {
+	if c.Mark == 0 {
+		c.Mark, c.Before = at, at
 	}
-	if b.Odds == 0 {
-		b.Since = at
-		if b.Rise >= certain {
-			b.Before, b.Mark, b.Rise = b.Mark, at, 0
+	if c.Odds == 0 {
+		c.Since, c.Sure = at, 0
+		if c.Fall >= certain {
+			c.Before, c.Mark, c.Fall = c.Mark, at, 0
 		}
 	}
-	b.Rise += against
-	b.Odds = min(max(0, b.Odds-against), 2*decisive)
+	c.Fall -= news
+	c.Odds = min(max(0, c.Odds+news), 2*decisive) // no more, lest it takes long to fall again
+	if c.Sure == 0 && c.Odds >= certain {
+		c.Sure = at
+	}
 }
 
 // fractions are the alternatives, in millionths of the usual life.
@@ -63,16 +68,16 @@ func (t *lossTest) weigh(s *sample) {
 	if s.From <= t.Since {
 		return
 	}
-	if t.Sums == nil {
-		t.Sums = make([]int64, len(fractions))
+	if t.Losses == nil {
+		t.Losses = make([]cusum, len(fractions))
 	}
 	if t.Back == nil {
-		t.Back = make([]regain, len(fractions))
+		t.Back = make([]cusum, len(fractions))
 	}
 	for i, f := range fractions {
 		against := s.against(f)
-		t.Back[i].weigh(s.From, against)
-		t.Sums[i] = min(max(0, t.Sums[i]+against), 2*decisive) // no more, lest it takes long to fall again
+		t.Losses[i].weigh(s.From, against)
+		t.Back[i].weigh(s.From, -against)
 	}
 	if len(t.Recent) == longestLoss {
 		t.Recent = slices.Delete(t.Recent, 0, longestLoss/2)
@@ -82,14 +87,14 @@ func (t *lossTest) weigh(s *sample) {
 
 // reset starts the sums anew, with what was sent after a moment.
 func (t *lossTest) reset(since probe.Instant) {
-	t.Sums, t.Back, t.Since = nil, nil, since
+	t.Losses, t.Back, t.Since = nil, nil, since
 }
 
 // worst is the likeliest fraction and its odds over "up" in micro-nats.
 func (t *lossTest) worst() (fraction, odds int64) {
 	fraction = fractions[0]
-	for i, sum := range t.Sums {
-		if sum > odds {
+	for i := range t.Losses {
+		if sum := t.Losses[i].Odds; sum > odds {
 			fraction, odds = fractions[i], sum
 		}
 	}
@@ -99,6 +104,13 @@ func (t *lossTest) worst() (fraction, odds int64) {
 // onset bounds the moment from which the fraction explains the samples better than "up" does.
 func (t *lossTest) onset(fraction int64) Interval {
 	in, _ := change(t.Recent, fraction, -1)
+	k := slices.Index(fractions[:], fraction)
+	if k < 0 || t.Losses == nil {
+		return in
+	}
+	if c := &t.Losses[k]; c.Odds > 0 && c.Since < in.Earliest { // it began before the samples that are kept
+		in = Interval{Earliest: min(c.Before, c.Since), At: c.Since, Latest: max(cmp.Or(c.Sure, in.Latest), c.Since)}
+	}
 	return in
 }
 

@@ -180,3 +180,33 @@ func TestSpaceIsPartialWhileABlockIsDark(t *testing.T) {
 		}
 	}
 }
+
+// TestStartsOfLossUnderCorePasses: where the core is asked every minute, more is sent before a partial outage is declared than is
+// kept. It is dated nevertheless.
+func TestStartsOfLossUnderCorePasses(t *testing.T) {
+	held, all := 0, 0
+	for seed := range uint64(cases(8, 60)) {
+		w := newWorld(t, seed).like2014()
+		w.core = time.Minute
+		from := simStart.Add(day/2 + int64(seed)*37_000)
+		to := from.Add((8 + int64(seed%5)) * minute)
+		w.loss = func(at probe.Instant, a netip.Addr) float64 {
+			if at >= from && at < to && a.Less(w.space.Addr(256)) {
+				return 0.8
+			}
+			return 0.005
+		}
+		h, _ := w.run(72)
+		for _, o := range h.Outages(false) {
+			if all++; o.Start.Earliest <= from && from <= o.Start.Latest {
+				held++
+			} else {
+				t.Logf("seed %d: starts %v, truth %v, declared %v", seed, o.Start, from, o.DeclaredAt)
+			}
+		}
+	}
+	if all == 0 {
+		t.Fatal("none is found")
+	}
+	nineInTen(t, held, all)
+}

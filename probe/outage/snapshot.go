@@ -10,7 +10,7 @@ import (
 )
 
 // snapshotVersion is the first byte of a snapshot; another version's baseline is learned anew from the rounds.
-const snapshotVersion = 4
+const snapshotVersion = 5
 
 // ErrSnapshotVersion is the error of a snapshot that another version made.
 var ErrSnapshotVersion = errors.New("not a snapshot of this version")

@@ -99,7 +99,8 @@ func measures(all []cell) []measure {
 	rows = append(rows,
 		more("all totals", ofKind(outage.Total)), more("all partials", ofKind(outage.Partial)),
 		more("right kind, of the found", func(s *score) share { return s.kind }),
-		more("intervals hold, totals", func(s *score) share { return s.holds }))
+		more("intervals hold, totals", func(s *score) share { return s.total.holds }),
+		more("intervals hold, partials", func(s *score) share { return s.partial.holds }))
 	return append(rows, times()...)
 }
 
@@ -109,7 +110,8 @@ func times() []measure {
 		return measure{label: label, of: func(s *score) value { return plain(percentile(of(s), percent), len(of(s))) }}
 	}
 	return []measure{
-		seconds("interval width, totals, s", 50, func(s *score) []float64 { return s.widths }),
+		seconds("interval width, totals, s", 50, func(s *score) []float64 { return s.total.widths }),
+		seconds("interval width, partials, s", 50, func(s *score) []float64 { return s.partial.widths }),
 		seconds("onset error, totals, s", 50, func(s *score) []float64 { return s.total.onset }),
 		seconds("  99th percentile", 99, func(s *score) []float64 { return s.total.onset }),
 		seconds("end error, totals, s", 50, func(s *score) []float64 { return s.total.end }),

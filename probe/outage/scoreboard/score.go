@@ -14,19 +14,23 @@ type score struct {
 	exposed  float64 // years in which one would have been
 	found    []share // by cell; of what is no outage: who was fooled
 	kind     share   // right, of what was found
-	holds    share   // of totals found: start and end lie in their intervals
 	partial  timing
 	total    timing
-	widths   []float64 // seconds, of totals' intervals
 	probes   int64
 	observed float64 // days
 }
 
-// timing is in seconds.
-type timing struct{ onset, end, delay []float64 }
+// timing is of the outages of a kind that were found. Times are in seconds.
+type timing struct {
+	holds             share // start and end lie in their intervals
+	onset, end, delay []float64
+	widths            []float64 // of the intervals
+}
 
 func (t *timing) join(u *timing) {
+	t.holds = t.holds.plus(u.holds)
 	t.onset, t.end, t.delay = append(t.onset, u.onset...), append(t.end, u.end...), append(t.delay, u.delay...)
+	t.widths = append(t.widths, u.widths...)
 }
 
 // join adds another year's.
@@ -38,10 +42,9 @@ func (s *score) join(t *score) {
 	for i := range t.found {
 		s.found[i] = s.found[i].plus(t.found[i])
 	}
-	s.kind, s.holds = s.kind.plus(t.kind), s.holds.plus(t.holds)
+	s.kind = s.kind.plus(t.kind)
 	s.partial.join(&t.partial)
 	s.total.join(&t.total)
-	s.widths = append(s.widths, t.widths...)
 	s.probes, s.observed = s.probes+t.probes, s.observed+t.observed
 }
 
@@ -80,15 +83,13 @@ func (s *score) credit(t *truth, begun []verdict) {
 	times := &s.partial
 	if t.kind == outage.Total {
 		times = &s.total
-		s.holds.add(v.ended && contains(v.start, t.from) && contains(v.end, t.to))
-		s.widths = append(s.widths, seconds(v.start.Latest-v.start.Earliest))
-		if v.ended {
-			s.widths = append(s.widths, seconds(v.end.Latest-v.end.Earliest))
-		}
 	}
+	times.holds.add(v.ended && contains(v.start, t.from) && contains(v.end, t.to))
+	times.widths = append(times.widths, seconds(v.start.Latest-v.start.Earliest))
 	times.onset = append(times.onset, seconds(max(v.start.At-t.from, t.from-v.start.At)))
 	times.delay = append(times.delay, seconds(first.declared-t.from))
 	if v.ended {
+		times.widths = append(times.widths, seconds(v.end.Latest-v.end.Earliest))
 		times.end = append(times.end, seconds(max(v.end.At-t.to, t.to-v.end.At)))
 	}
 }

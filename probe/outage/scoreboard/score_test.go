@@ -45,8 +45,8 @@ func TestScore(t *testing.T) {
 	if got := s.found; got[0] != (share{1, 2}) || got[1] != (share{1, 1}) || got[2] != (share{1, 1}) {
 		t.Errorf("found %v", got)
 	}
-	if s.alarms != 3 || s.kind != (share{1, 2}) || s.holds != (share{1, 1}) {
-		t.Errorf("%d alarms, kind %v, holds %v", s.alarms, s.kind, s.holds)
+	if s.alarms != 3 || s.kind != (share{1, 2}) || s.total.holds != (share{1, 1}) || s.partial.holds != (share{0, 1}) {
+		t.Errorf("%d alarms, kind %v, holds %v and %v", s.alarms, s.kind, s.total.holds, s.partial.holds)
 	}
 	if len(s.partial.onset) != 1 || s.partial.onset[0] != 36 || s.partial.end[0] != 3600 || s.total.delay[0] != 360 {
 		t.Errorf("partials %+v, totals %+v", s.partial, s.total)

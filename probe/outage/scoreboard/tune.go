@@ -58,7 +58,7 @@ func scoreAll(y *year, all []peer, tuned []choice) scores {
 		for _, at := range at {
 			s := y.score(all[i].judge(y, at))
 			if tuned == nil {
-				s.partial, s.total, s.widths = timing{}, timing{}, nil // there are hundreds of settings, and nobody asks
+				s.partial, s.total = timing{holds: s.partial.holds}, timing{holds: s.total.holds} // there are hundreds of settings, and nobody asks
 			}
 			out.peers[i] = append(out.peers[i], s)
 		}

@@ -28,13 +28,15 @@ func (d *discards) close() {
 	}
 }
 
-// count is 0 where it cannot be read.
-func (d *discards) count() uint64 {
+func (d *discards) count() uint64 { return d.counter("Ip6OutDiscards") }
+
+// counter is 0 where it cannot be read.
+func (d *discards) counter(name string) uint64 {
 	if d.file == nil {
 		return 0
 	}
 	n, _ := d.file.ReadAt(d.buf, 0)
-	return counterOf(d.buf[:n], "Ip6OutDiscards")
+	return counterOf(d.buf[:n], name)
 }
 
 // counterOf finds a counter among lines of a name and a number.

@@ -114,7 +114,11 @@ func (w *icmpWire) Buffers() (b buffers) {
 	w.mu.RLock()
 	defer w.mu.RUnlock()
 	for s := range w.sockets {
+		others := b.dropped
 		_ = s.fd.Control(func(fd uintptr) { b.add(int(fd)) }) // closed: nothing is in use
+		if s.spoilt != nil {
+			b.dropped = others + s.spoilt.overflown(b.dropped-others)
+		}
 	}
 	return b
 }

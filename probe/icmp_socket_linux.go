@@ -30,6 +30,7 @@ type icmpSocket struct {
 	fd     syscall.RawConn
 	poller *poller
 	busy   atomic.Bool // messages may have been received that are not delivered
+	spoilt *spoilt     // of a raw socket of IPv6
 
 	readMu   sync.Mutex // guards what receiving needs
 	in       *batch
@@ -86,6 +87,9 @@ func (s *icmpSocket) open(fd int) error {
 	}
 	if err := s.poller.watch(fd, unix.EPOLLIN, watchID{}); err != nil {
 		return errors.Join(err, s.poller.Close())
+	}
+	if s.raw && s.v6 {
+		s.spoilt = openSpoilt()
 	}
 	return nil
 }
@@ -227,6 +231,9 @@ func certain(err error) bool {
 }
 
 func (s *icmpSocket) close() error {
+	if s.spoilt != nil {
+		s.spoilt.close()
+	}
 	return errors.Join(s.poller.Close(), s.file.Close())
 }
 

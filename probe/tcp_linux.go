@@ -129,7 +129,7 @@ func (w *tcpWire) connect(p Packet) (tcpConn, error) {
 func (w *tcpWire) prepare(fd int, v4 bool) error {
 	return errors.Join(
 		// One retransmission: but since Linux 6.5 net.ipv4.tcp_syn_linear_timeouts adds four, a second apart, which would
-		// be six SYNs to every silent address. The user timeout ends them when the attempt is overdue.
+		// be six SYNs to every silent address. The user timeout ends them when the attempt is overdue: with 3 s, after three.
 		unix.SetsockoptInt(fd, unix.SOL_TCP, unix.TCP_SYNCNT, 1),
 		unix.SetsockoptInt(fd, unix.SOL_TCP, unix.TCP_USER_TIMEOUT, int(w.timeout.Milliseconds())),
 		unix.SetsockoptInt(fd, unix.SOL_TCP, unix.TCP_QUICKACK, 0),                         // no ACK before our RST

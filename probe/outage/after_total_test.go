@@ -209,3 +209,20 @@ func TestPartialOutageOutlastsItsDarkPrefix(t *testing.T) {
 		}
 	}
 }
+
+// Whoever answers in every round after a total outage is life, new or old: while only such live, the outage is partial, and not
+// total again from each of their answers to the next.
+func TestNewLifeAloneIsNotTotalAgain(t *testing.T) {
+	for seed := range uint64(3) {
+		w := newWorld(t, seed, probe.ICMP).people(40, 5, 6, 0.98).people(1, 900, 1, 1)
+		w.down = func(at probe.Instant, a netip.Addr, _ probe.Protocol) bool {
+			i, _ := w.space.Index(a)
+			return (i == 900) == (at < hours(42)) && (i == 900 || at >= hours(36))
+		}
+		h, _ := w.run(70 * 60 / 11)
+		list := h.Outages(false)
+		if len(list) != 1 || len(list[0].Phases) != 2 {
+			t.Fatalf("seed %d: %d outages, the first with %d phases; want one, total and then partial", seed, len(list), len(list[0].Phases))
+		}
+	}
+}

@@ -193,6 +193,9 @@ func (d *Detector) askedAll(b *block, since probe.Instant) bool {
 	held, asked := make([]bool, len(d.Parts)), make([]bool, len(d.Parts)) // by block: whether it has such hosts, and one was silent
 	for i := range d.Hosts {
 		h := &d.Hosts[i]
+		if b.Open != nil && b.holds(h) && h.Answers && h.Lived > b.Open.Start.Latest && d.holds(h.Addr) {
+			return false // whoever answered in this outage, usual or new, and was not silent since, lives
+		}
 		if !b.holds(h) || (usual && !h.Usual) || h.Expected == 0 || len(filtered) > 0 && d.expectedWithout(h, filtered) == 0 {
 			continue
 		}

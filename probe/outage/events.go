@@ -48,9 +48,23 @@ func (l *line) compare(a, b *event, other *line) int {
 		cmp.Compare(a.rank, b.rank),
 		cmp.Compare(l.round.Start, other.round.Start),
 		cmp.Compare(l.round.Kind, other.round.Kind),
+		l.compareAims(a, b, other),
 		cmp.Compare(a.pass, b.pass),
 		cmp.Compare(a.target, b.target),
 		cmp.Compare(a.from, b.from),
+	)
+}
+
+// compareAims orders lines of one start by what they say, not by which of them came first.
+func (l *line) compareAims(a, b *event, other *line) int {
+	if l == other {
+		return 0
+	}
+	p, q := &l.round.Passes[a.pass], &other.round.Passes[b.pass]
+	return cmp.Or(
+		cmp.Compare(l.round.Vantage, other.round.Vantage),
+		cmp.Compare(p.Protocol.Code(), q.Protocol.Code()),
+		p.Targets.Addr(0).Compare(q.Targets.Addr(0)),
 	)
 }
 

@@ -22,6 +22,7 @@ type host struct {
 	SinceTo  probe.Instant // the same, or 0: a later one has counted in its place, see straddles
 	Weight   int64         // micro-nats against "up" of all silences since
 	Back     Interval      // its latest return: after the last silence, and before the first life arrived; At: sent
+	Left     probe.Instant // when the silence before that began
 	First    probe.Instant // when it was first seen to live
 	New      bool          // it was not there when its block was learned, and is not yet taken for usual
 	Hours    seasons

@@ -141,13 +141,26 @@ func (d *Detector) outlast(b *block, seen probe.Instant) {
 		d.resettle(b, left, lit, start, seen)
 		return
 	}
-	if int64(seen-o.lastPhase().Start.At) < shiftedAfter {
+	if d.lookedAt(b, o.lastPhase().Start.At, seen) < shiftedAfter {
 		return
 	}
 	d.shift(b, seen)
 	for _, part := range d.openParts(b) {
 		d.shift(part, seen)
 	}
+}
+
+// lookedAt is for how many milliseconds of a time a block was seen: what we did not see closes no outage.
+func (d *Detector) lookedAt(b *block, from, to probe.Instant) int64 {
+	ms := int64(to - from)
+	for _, u := range d.unseenOf(b) {
+		until := to
+		if u.To != 0 {
+			until = min(until, u.To)
+		}
+		ms -= max(0, int64(until-max(from, u.From)))
+	}
+	return ms
 }
 
 // openParts is the blocks of the space that have an outage, where b is the space: what explains the space's explains theirs.

@@ -1,6 +1,7 @@
 package outage
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 
@@ -157,6 +158,7 @@ func (d *Detector) live(r *probe.Round, e *event, i int32) {
 	if e.from >= h.SilentAt {
 		if h.Silent {
 			h.Back = Interval{Earliest: h.SilentAt, At: e.from, Latest: arrived}
+			h.Left = cmp.Or(h.Since, h.SilentAt)
 		}
 		h.Silent = false
 	}

@@ -403,17 +403,28 @@ func (d *Detector) relit(o *record) (end Interval, ok bool) {
 
 // returned is when those hosts came back that the outage had silenced: the block's own return from total or, where most
 // came a minute or more after it, the moment that lies between the last silence and the first life of as many of them as
-// possible. It is the zero Interval where less than half of those who are back came then.
+// possible. It is the zero Interval where less than half of those who are back came then. Where hosts were gone, those count that
+// were away throughout, if they are half of the gone.
 func (d *Detector) returned(b *block) Interval {
 	o := b.Open
-	var back []*host
-	all, most, at := int64(0), int64(0), probe.Instant(0)
+	var back, away []*host
+	all, stayed := int64(0), int64(0)
 	for i := range d.Hosts {
-		if h := &d.Hosts[i]; b.holds(h) && h.Expected > 0 && h.Answers && h.Back.At > o.Start.At {
-			back = append(back, h)
-			all += h.Expected
+		h := &d.Hosts[i]
+		if !b.holds(h) || h.Expected == 0 || !h.Answers || h.Back.At <= o.Start.At {
+			continue
+		}
+		back = append(back, h)
+		all += h.Expected
+		if h.Left <= o.Start.Latest {
+			away = append(away, h)
+			stayed += h.Expected
 		}
 	}
+	if o.Cause == causeGone && 2*stayed >= (million-o.Fraction)*b.Expected/million {
+		back, all = away, stayed
+	}
+	most, at := int64(0), probe.Instant(0)
 	for _, h := range back {
 		if n := together(back, h.Back.At); n > most || n == most && h.Back.At < at {
 			most, at = n, h.Back.At

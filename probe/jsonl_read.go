@@ -104,6 +104,9 @@ func (r *RoundReader) follow(round *Round) error {
 		r.last, r.equals = round.Start, nil
 	}
 	for _, other := range r.equals {
+		if round.Kind == Full && other.Kind == Full && !round.Space.Equal(other.Space) {
+			return fmt.Errorf("a round of %v has another space in a line above: give the whole space in both, and by `targets` what each asked", round.Start)
+		}
 		if p, same := repeats(round, other); same {
 			return fmt.Errorf("the %v of %v stands twice: a line above it has the same targets by %v", round.Kind, round.Start, p)
 		}

@@ -201,6 +201,27 @@ func TestReadTwice(t *testing.T) {
 	}
 }
 
+// Lines of one round that are a prefix each, and say that this is the space, would make two spaces in turn of one.
+func TestReadAnotherSpace(t *testing.T) {
+	const line = `{"start":"2014-12-22T16:00:00Z","end":"2014-12-22T16:11:00Z","kind":"KIND","space":["198.18.0.0/24"],"probes":[{"protocol":"icmp"}]}` + "\n"
+	of := func(kind, space string) string {
+		return strings.NewReplacer("KIND", kind, "198.18.0.0/24", space).Replace(line)
+	}
+	var bad *probe.LineError
+	r := probe.NewRoundReader(strings.NewReader(of("round", "198.18.0.0/24") + of("round", "198.18.1.0/24")))
+	_, first := r.Next()
+	if _, err := r.Next(); first != nil || !errors.As(err, &bad) || bad.Line != 2 || !strings.Contains(err.Error(), "give the whole space") {
+		t.Errorf("%v, then %v, want an error of line 2", first, err)
+	}
+	r = probe.NewRoundReader(strings.NewReader(of("round", "198.18.0.0/24") + strings.Replace(of("round", "198.18.1.0/24"), "16:00", "16:01", 1)))
+	if _, err := r.Next(); err != nil {
+		t.Error(err)
+	}
+	if _, err := r.Next(); err != nil {
+		t.Errorf("a space that changes: %v", err)
+	}
+}
+
 // Whatever is written is read back the same.
 func TestRoundTripJSON(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -17,6 +17,7 @@ import (
 func (d *Detector) abrupt(b *block, is *suspicion, now probe.Instant) bool {
 	t := is.start.At
 	var before, after, highest, rounds int64
+	var last rateAt // before it
 	for _, r := range b.Rates {
 		switch {
 		case r.At > t && r.At <= t.Add(5*d.MedianGap/2):
@@ -29,7 +30,10 @@ func (d *Detector) abrupt(b *block, is *suspicion, now probe.Instant) bool {
 		case r.At >= t.Add(-5*d.MedianGap/2):
 			before = max(before, r.Rate)
 		}
-		highest = max(highest, r.Rate)
+		highest, last = max(highest, r.Rate), r
+	}
+	if before == 0 && last.At >= t.Add(-longestGap) { // it fell while nobody looked
+		before = last.Rate
 	}
 	if rounds == 0 {
 		if 10*before < 9*highest {
@@ -49,6 +53,7 @@ const (
 	atOnce     = 30 * 60_000  // milliseconds: who left so shortly after each other may have left together
 	evening    = 3 * 3600_000 // milliseconds around that in which others show how many leave anyway, or three rounds
 	mostTried  = 64           // moments
+	longestGap = 86400_000    // milliseconds, to the midst of a gap: after a longer one, nobody knows how it should be
 )
 
 // leftTogether is the most hosts that left at one moment, of those that have of late, in millionths of those expected on the

@@ -67,7 +67,13 @@ func (d *Detector) tryPartial(b *block, seen probe.Instant) {
 
 // lessAlive reports whether a block answers less than it should, since it fell abruptly; not where a protocol is filtered.
 func (d *Detector) lessAlive(b *block, is *suspicion, now probe.Instant) bool {
-	return len(b.Filtered) == 0 && d.rate(b, nil) <= lessThanUsual && d.abrupt(b, is, now)
+	return len(b.Filtered) == 0 && d.rate(b, nil) <= lessThanUsual && !d.asMany(b) && d.abrupt(b, is, now)
+}
+
+// asMany reports whether nine in ten answer of as many as should, whoever they are: where a pool's addresses are dealt anew every
+// night, who left one has another.
+func (d *Detector) asMany(b *block) bool {
+	return 10*d.alive(b, EndOfTime)*million >= 9*b.Expected
 }
 
 // falling reports whether nothing has lived in a block since a suspicion's start: it may be total yet.

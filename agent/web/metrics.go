@@ -146,7 +146,7 @@ type blockCollector struct {
 var (
 	descState = prometheus.NewDesc("brownout_block_state", "1 for the state that a block is in, else 0.", []string{"block", "state"}, nil)
 	descRatio = prometheus.NewDesc("brownout_response_ratio",
-		"Addresses that answer, of those expected: of protocol all as judged now, else those of the latest full round that told how the space is, that answered by it.",
+		"Addresses that answer, of those expected: of protocol all as judged now, else those of the latest full round that told how the space is and probed by it.",
 		[]string{"block", "protocol"}, nil)
 	descExpected   = prometheus.NewDesc("brownout_expected_responders", "Addresses that should answer, by what was learned of them.", []string{"block"}, nil)
 	descResponders = prometheus.NewDesc("brownout_responders", "Addresses that answer and usually do.", []string{"block"}, nil)
@@ -210,8 +210,8 @@ func (c *blockCollector) known(r *probe.Round) (bool, error) {
 	return slices.ContainsFunc(all, func(m outage.Summary) bool { return m.Kind == r.Kind && m.State != outage.Unknown }), err
 }
 
-// protocolShares is, of the latest full round that is over and told how the space was, who answered by each protocol, as a share of who was expected to
-// answer at all.
+// protocolShares is, of the latest full round that is over and told how the space was, who answered by each protocol, as a share
+// of who was expected to answer at all.
 func (c *blockCollector) protocolShares(s *Status) (map[tallyKey]float64, error) {
 	bits, judged, err := c.h.judgedBy()
 	if err != nil {

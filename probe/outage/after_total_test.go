@@ -213,7 +213,7 @@ func TestPartialOutageOutlastsItsDarkPrefix(t *testing.T) {
 // Whoever answers in every round after a total outage is life, new or old: while only such live, the outage is partial, and not
 // total again from each of their answers to the next.
 func TestNewLifeAloneIsNotTotalAgain(t *testing.T) {
-	for seed := range uint64(3) {
+	for seed := range uint64(cases(1, 10)) {
 		w := newWorld(t, seed, probe.ICMP).people(40, 5, 6, 0.98).people(1, 900, 1, 1)
 		w.down = func(at probe.Instant, a netip.Addr, _ probe.Protocol) bool {
 			i, _ := w.space.Index(a)

@@ -15,7 +15,7 @@ func TestDarkBlocksInUntoldRounds(t *testing.T) {
 	for _, span := range []time.Duration{70 * time.Second, 5 * time.Minute, 11 * time.Minute} {
 		for name, as := range told {
 			totals := 0
-			for seed := range uint64(cases(10, 40)) {
+			for seed := range uint64(cases(3, 40)) {
 				w := few(t, seed, 30, 0.99)
 				w.beside(1, 28, 0.99)
 				from := simStart.Add(day/2 + int64(seed)*77_000)

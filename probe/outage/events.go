@@ -57,7 +57,7 @@ func (l *line) compare(a, b *event, other *line) int {
 
 // compareAims orders lines of one start by what they say, not by which of them came first.
 func (l *line) compareAims(a, b *event, other *line) int {
-	if l == other {
+	if l == other || len(l.round.Passes) == 0 || len(other.round.Passes) == 0 {
 		return 0
 	}
 	p, q := &l.round.Passes[a.pass], &other.round.Passes[b.pass]

@@ -13,7 +13,7 @@ import (
 // A round may be told by one line a protocol: nothing of it is lost, and it is one round.
 func TestLineAProtocol(t *testing.T) {
 	for name, told := range map[string]func(*probe.Round) *probe.Round{"seeded": whole, "unseeded": unseeded} {
-		for seed := range uint64(3) {
+		for seed := range uint64(cases(1, 10)) {
 			w := newWorld(t, seed).like2014()
 			from := simStart.Add(2*day + int64(seed)*77_000)
 			w.loss = func(at probe.Instant, _ netip.Addr) float64 {
@@ -49,7 +49,7 @@ func TestLineAProtocol(t *testing.T) {
 
 // In which order a file has the lines of one start changes nothing.
 func TestOrderOfLinesOfOneStart(t *testing.T) {
-	for seed := range uint64(3) {
+	for seed := range uint64(cases(2, 10)) {
 		w := newWorld(t, seed).like2014()
 		w.loss = func(at probe.Instant, _ netip.Addr) float64 {
 			if at >= hours(36) && at < hours(40) {

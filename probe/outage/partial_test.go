@@ -185,7 +185,7 @@ func TestSpaceIsPartialWhileABlockIsDark(t *testing.T) {
 // kept. It is dated nevertheless.
 func TestStartsOfLossUnderCorePasses(t *testing.T) {
 	held, all := 0, 0
-	for seed := range uint64(cases(8, 60)) {
+	for seed := range uint64(cases(4, 60)) {
 		w := newWorld(t, seed).like2014()
 		w.core = time.Minute
 		from := simStart.Add(day/2 + int64(seed)*37_000)

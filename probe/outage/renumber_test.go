@@ -11,7 +11,7 @@ import (
 // A pool whose customers all get another address at two every night, among those that others had before, is up: as many answer as
 // ever, and no outage is told that is over as it begins.
 func TestNightlyRenumberingInAPool(t *testing.T) {
-	for seed := range uint64(3) {
+	for seed := range uint64(cases(1, 10)) {
 		w := newWorld(t, seed, probe.ICMP).people(480, 20, 1, 0.97)
 		w.down = func(at probe.Instant, a netip.Addr, _ probe.Protocol) bool {
 			h := fnv.New32a()

@@ -39,7 +39,7 @@ func within(in *outage.Interval, t probe.Instant) bool { return in.Earliest <= t
 
 // Half that fell silent while nobody looked, for hours or a day, is a partial outage, as all would be a total one.
 func TestHalfFallsSilentInAGap(t *testing.T) {
-	for seed := range uint64(cases(4, 40)) {
+	for seed := range uint64(cases(2, 40)) {
 		for _, gap := range []int64{5, 24} {
 			w := newWorld(t, seed, probe.ICMP).people(50, 5, 6, 0.98)
 			w.confirm = false

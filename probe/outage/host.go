@@ -19,7 +19,7 @@ type host struct {
 	Lived    probe.Instant // send time of its latest life
 	Since    probe.Instant // and of the first silence after it; 0: none
 	SinceBy  probe.Instant // by when that was sent
-	SinceTo  probe.Instant // the same, or 0: a later one has counted in its place, see straddles
+	Counted  bool          // a later one has counted in its place, see straddles
 	Weight   int64         // micro-nats against "up" of all silences since
 	Back     Interval      // its latest return: after the last silence, and before the first life arrived; At: sent
 	Left     probe.Instant // when the silence before that began

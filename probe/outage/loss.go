@@ -101,14 +101,19 @@ func (t *lossTest) worst() (fraction, odds int64) {
 	return fraction, odds
 }
 
+// testOf is a fraction's of the tests of all; nil where nothing was weighed.
+func testOf(all []cusum, fraction int64) *cusum {
+	k := slices.Index(fractions[:], fraction)
+	if k < 0 || all == nil {
+		return nil
+	}
+	return &all[k]
+}
+
 // onset bounds the moment from which the fraction explains the samples better than "up" does.
 func (t *lossTest) onset(fraction int64) Interval {
 	in, _ := change(t.Recent, fraction, -1)
-	k := slices.Index(fractions[:], fraction)
-	if k < 0 || t.Losses == nil {
-		return in
-	}
-	if c := &t.Losses[k]; c.Odds > 0 && c.Since < in.Earliest { // it began before the samples that are kept
+	if c := testOf(t.Losses, fraction); c != nil && c.Odds > 0 && c.Since < in.Earliest { // it began before the samples that are kept
 		in = Interval{Earliest: min(c.Before, c.Since), At: c.Since, Latest: max(cmp.Or(c.Sure, in.Latest), c.Since)}
 	}
 	return in
@@ -126,11 +131,7 @@ func (t *lossTest) recoveryOfLate(fraction int64, start probe.Instant) (Interval
 // recovery bounds the moment after a start from which "up" does again, and gives the odds since, in micro-nats.
 func (t *lossTest) recovery(fraction int64, start probe.Instant) (Interval, int64) {
 	in, odds := t.recoveryOfLate(fraction, start)
-	k := slices.Index(fractions[:], fraction)
-	if k < 0 || t.Back == nil {
-		return in, odds
-	}
-	if b := &t.Back[k]; b.Odds > odds && b.Since >= start {
+	if b := testOf(t.Back, fraction); b != nil && b.Odds > odds && b.Since >= start {
 		odds = b.Odds // it takes more samples to see than are kept
 		if b.Since < in.At {
 			in.Earliest, in.At = min(in.Earliest, max(b.Before, start)), b.Since

@@ -200,7 +200,7 @@ func (d *Detector) still(r *probe.Round, e *event, i int32) {
 	if d.filtered(h, s.Code) {
 		return
 	}
-	began, counted := h.Since == 0 && e.from > h.Lived, false
+	counted := false
 	for _, i := range h.Areas {
 		a, again := &d.Areas[i], silent
 		if e.from > a.Lived && h.straddles(a.Lived) {
@@ -208,17 +208,12 @@ func (d *Detector) still(r *probe.Round, e *event, i int32) {
 		}
 		a.dark(again, slack)
 	}
-	switch {
-	case began:
-		h.SinceTo = e.to
-	case counted:
-		h.SinceTo = 0
-	}
+	h.Counted = h.Counted || counted
 	d.Path.put(d.sample(r, s, e, false, alone))
 	d.weigh(e.Seen)
 	h.Silent, h.SilentAt, h.Own = true, max(h.SilentAt, e.from), alone*million/odds
 	if h.Since == 0 && e.from > h.Lived {
-		h.Since, h.SinceBy = e.from, e.to
+		h.Since, h.SinceBy, h.Counted = e.from, e.to, false
 	}
 	if h.Since != 0 {
 		h.Weight += silent.Weight
@@ -279,7 +274,7 @@ func (d *Detector) oddsAfterLife(s *service, h *host) int64 {
 // straddles reports whether a host's first silence may have been sent before an area's last life or after it: it told nothing of
 // the time since then, so the next one counts as the first.
 func (h *host) straddles(lived probe.Instant) bool {
-	return h.Since != 0 && h.Since <= lived && lived < h.SinceTo
+	return h.Since != 0 && h.Since <= lived && lived < h.SinceBy && !h.Counted
 }
 
 // withoutPath is a chance of silence, in millionths, less what the path usually takes.

@@ -213,7 +213,7 @@ func (d *Detector) learnRound(r *probe.Round) {
 		switch {
 		case !d.calm(b) || slices.Contains(b.Filtered, s.Code) || slices.Contains(d.Parts[0].Filtered, s.Code):
 			s.Held = noTrial
-		case s.Fresh == noTrial && !asks(r, s.Code): // another line of the round does, or the next round
+		case s.Fresh == noTrial && passBy(r, s.Code) < 0: // another line of the round does, or the next round
 			continue
 		case b.State == Learning:
 			d.learn(s, s.Fresh, r.Start)
@@ -234,9 +234,9 @@ func (d *Detector) learnRound(r *probe.Round) {
 	d.Learned = r.Start
 }
 
-// asks reports whether a round has a pass by a protocol.
-func asks(r *probe.Round, code uint32) bool {
-	return slices.ContainsFunc(r.Passes, func(p probe.Pass) bool { return p.Protocol.Code() == code })
+// passBy is the index of a round's pass by a protocol; -1 where it has none.
+func passBy(r *probe.Round, code uint32) int {
+	return slices.IndexFunc(r.Passes, func(p probe.Pass) bool { return p.Protocol.Code() == code })
 }
 
 // outdate forgets what services said that full rounds have had nothing of: they are not probed any more, or we fail to. A
@@ -264,7 +264,7 @@ func (d *Detector) outdate(r *probe.Round) {
 
 // aimedAt reports whether a round was to probe a service.
 func aimedAt(r *probe.Round, code uint32, a netip.Addr) bool {
-	k := slices.IndexFunc(r.Passes, func(p probe.Pass) bool { return p.Protocol.Code() == code })
+	k := passBy(r, code)
 	if k < 0 {
 		return false
 	}

@@ -172,7 +172,7 @@ func (d *Detector) dueAndUnsent(r *probe.Round) (due, unsent []int) {
 	due, unsent = make([]int, len(d.Parts)), make([]int, len(d.Parts))
 	for i := range d.Services {
 		s := &d.Services[i]
-		k := slices.IndexFunc(r.Passes, func(p probe.Pass) bool { return p.Protocol.Code() == s.Code })
+		k := passBy(r, s.Code)
 		if !s.Reliable || k < 0 {
 			continue
 		}

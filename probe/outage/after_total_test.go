@@ -226,3 +226,30 @@ func TestNewLifeAloneIsNotTotalAgain(t *testing.T) {
 		}
 	}
 }
+
+// Who has been away since a total outage says ever less by being silent on: while one or two of forty live, and miss a probe in ten,
+// the outage is partial, and total only when they are dark.
+func TestTheDeadDoNotOutweighTheLiving(t *testing.T) {
+	for seed := range uint64(cases(3, 20)) {
+		for _, living := range []int{1, 2} {
+			w := newWorld(t, seed, probe.ICMP).people(40, 5, 6, 0.9)
+			w.down = func(at probe.Instant, a netip.Addr, _ probe.Protocol) bool {
+				i, _ := w.space.Index(a)
+				return during(at, 36, 42) || at >= hours(42) && i >= 5+6*living || during(at, 150, 160)
+			}
+			h, _ := w.run(170 * 60 / 11)
+			list := h.Outages(false)
+			if len(list) != 1 {
+				t.Fatalf("seed %d, %d live: %q", seed, living, ofSpace(h))
+			}
+			for _, p := range list[0].Phases {
+				if p.Kind == outage.Total && !during(p.Start.At, 35.9, 36.1) && !during(p.Start.At, 149.5, 151) {
+					t.Errorf("seed %d, %d live: total again from hour %.1f", seed, living, float64(p.Start.At-simStart)/hour)
+				}
+			}
+			if n := len(list[0].Phases); living == 2 && n != 4 {
+				t.Errorf("seed %d: %d phases; want total, partial, total, partial", seed, n)
+			}
+		}
+	}
+}

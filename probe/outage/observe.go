@@ -2,6 +2,7 @@ package outage
 
 import (
 	"cmp"
+	"math"
 	"net/netip"
 	"slices"
 
@@ -206,6 +207,9 @@ func (d *Detector) still(r *probe.Round, e *event, i int32) {
 		if e.from > a.Lived && h.straddles(a.Lived) {
 			again.Weight, counted = max(again.Weight, weight(d.withPath(d.oddsAfterLife(s, h), r, e))), true
 		}
+		if d.inOutage(h) {
+			again.Weight = min(again.Weight, h.stillAway(a.Lived, e.from))
+		}
 		a.dark(again, slack)
 	}
 	h.Counted = h.Counted || counted
@@ -275,6 +279,21 @@ func (d *Detector) oddsAfterLife(s *service, h *host) int64 {
 // the time since then, so the next one counts as the first.
 func (h *host) straddles(lived probe.Instant) bool {
 	return h.Since != 0 && h.Since <= lived && lived < h.SinceBy && !h.Counted
+}
+
+// inOutage reports whether the space is in an outage, or the host's own block.
+func (d *Detector) inOutage(h *host) bool {
+	return slices.ContainsFunc(blocksOf(h), func(b int32) bool { return d.Parts[b].Open != nil })
+}
+
+// stillAway is how much it weighs that a host is silent at a moment that was silent before an area's last life: as long as it had
+// been away then, so long may it stay on (Laplace's rule of succession, of an outage whose length nobody knows).
+func (h *host) stillAway(lived, at probe.Instant) int64 {
+	if h.Since == 0 || h.Since >= lived {
+		return math.MaxInt64
+	}
+	before, more := int64(lived-h.Since), max(int64(at-h.SilentAt), 0)
+	return weight(before * million / (before + more))
 }
 
 // withoutPath is a chance of silence, in millionths, less what the path usually takes.

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"math"
 	"net/netip"
 	"sync"
 	"time"
@@ -38,13 +39,13 @@ func (b *bucket) take(now time.Time) bool {
 	return true
 }
 
-// wait is how long it takes until there is a token.
+// wait is how long it takes until there is a token, rounded up: a wait of nothing would not end where there is nearly one.
 func (b *bucket) wait(now time.Time) time.Duration {
 	if b.rate == 0 {
 		return 0
 	}
 	b.fill(now)
-	return time.Duration(max(0, (1-b.level)/b.rate) * float64(time.Second))
+	return time.Duration(math.Ceil(max(0, (1-b.level)/b.rate) * float64(time.Second)))
 }
 
 const (

@@ -27,7 +27,8 @@ func (w *Sweep) sendDue(ctx context.Context) (sent int, wait time.Duration) {
 	return len(refs), 0
 }
 
-// gather takes what is due: retries first, then deferred extras, then the plan's next shots.
+// gather takes what is due. A paced sweep's shots go before all that may wait, for a shot that is late is lost; in an unpaced
+// sweep they are always due, and go last.
 func (w *Sweep) gather(now time.Time) (refs []attemptRef, wait time.Duration) {
 	room := w.room()
 	wait = longestSleep
@@ -38,9 +39,16 @@ func (w *Sweep) gather(now time.Time) (refs []attemptRef, wait time.Duration) {
 		}
 		room.batch = min(room.batch, n)
 	}
-	refs, wait = w.gatherAgain(refs, now, &room, wait)
-	refs, wait = w.gatherDeferred(refs, now, &room, wait)
-	return w.gatherShots(refs, now, &room, wait)
+	turns := []func([]attemptRef, time.Time, *rooms, time.Duration) ([]attemptRef, time.Duration){
+		w.gatherAgain, w.gatherDeferred, w.gatherShots,
+	}
+	if w.order.Span > 0 {
+		turns[0], turns[1], turns[2] = w.gatherShots, w.gatherAgain, w.gatherDeferred
+	}
+	for _, turn := range turns {
+		refs, wait = turn(refs, now, &room, wait)
+	}
+	return refs, wait
 }
 
 // rooms is how many packets may still join a batch: overall, and for wires that can hold only so many attempts.

@@ -503,3 +503,17 @@ func TestPassesAreInOrderOfProtocol(t *testing.T) {
 		}
 	})
 }
+
+// TestFirstProbesComeBeforeRetries: a space that is silent, swept at nearly the rate there is. Nobody goes unasked because others
+// are asked again.
+func TestFirstProbesComeBeforeRetries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, wire := openFake(t, SweeperConfig{Rate: 200, Retries: 1}, silent)
+		defer s.Close()
+		o := icmpOrder(t, 6*time.Second, "198.18.0.0/22")
+		o.Usual = func(netip.Addr, Protocol) bool { return true }
+		if got := outcomes(finalRound(t, startSweep(t, s, o)).Passes[0]); got[Timeout] != 1024 || len(wire.log) != 2048 {
+			t.Errorf("%v by %d packets, want everybody silent, asked twice", got, len(wire.log))
+		}
+	})
+}

@@ -35,6 +35,9 @@ type RoundReader struct {
 	last   Instant
 	equals []*Round         // those that start at last
 	spaces map[string]Space // by their JSON form: lines repeat the same few
+
+	given []givenSpace // by full rounds, the latest last
+	turns int          // rounds of late that each returned to a space that had been left
 }
 
 // NewRoundReader reads from r, which it buffers.
@@ -112,6 +115,44 @@ func (r *RoundReader) follow(round *Round) error {
 		}
 	}
 	r.equals = append(r.equals, round)
+	if round.Kind != Full {
+		return nil
+	}
+	return r.turn(round.Space)
+}
+
+// givenSpace is a space and the line that gave it last.
+type givenSpace struct {
+	Space
+	line int
+}
+
+const (
+	mostTurns = 12 // rounds in a row that may each return to a space that had been left
+	mostGiven = 64
+)
+
+// turn refuses spaces that take turns, round by round: they are parts of one, and each would be judged to have left it.
+func (r *RoundReader) turn(s Space) error {
+	before, last := slices.IndexFunc(r.given, func(g givenSpace) bool { return g.Equal(s) }), len(r.given)-1
+	switch {
+	case before < 0:
+		r.turns = 0
+		if len(r.given) == mostGiven {
+			r.given = slices.Delete(r.given, 0, 1)
+		}
+		r.given = append(r.given, givenSpace{s, r.line})
+		return nil
+	case before == last:
+		r.turns = 0
+	default:
+		r.turns++
+	}
+	was := r.given[before].line
+	r.given = append(slices.Delete(r.given, before, before+1), givenSpace{s, r.line})
+	if r.turns > mostTurns {
+		return fmt.Errorf("the space changes with every round, and is that of line %d again: give the whole space in all lines, and by `targets` what each asked", was)
+	}
 	return nil
 }
 

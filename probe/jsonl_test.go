@@ -3,6 +3,7 @@ package probe_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net/netip"
 	"strings"
@@ -219,6 +220,37 @@ func TestReadAnotherSpace(t *testing.T) {
 	}
 	if _, err := r.Next(); err != nil {
 		t.Errorf("a space that changes: %v", err)
+	}
+}
+
+// A space that changes with every round, over and over, is parts of one that take turns, each under its own name.
+func TestReadSpacesInTurn(t *testing.T) {
+	lines := func(n int, space func(int) int) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, `{"start":"2014-12-22T16:%02d:00Z","end":"2014-12-22T16:%02d:00Z","space":["198.18.%d.0/24"],"probes":[{"protocol":"icmp"}]}`+"\n",
+				i, i+1, space(i))
+		}
+		return b.String()
+	}
+	for name, c := range map[string]struct {
+		space func(int) int
+		bad   int // 0: none
+	}{
+		"four in turn":        {func(i int) int { return i % 4 }, 17},
+		"two in turn":         {func(i int) int { return i % 2 }, 15},
+		"another every round": {func(i int) int { return i }, 0},
+		"back and forth":      {func(i int) int { return i / 2 % 2 }, 0},
+	} {
+		r := probe.NewRoundReader(strings.NewReader(lines(50, c.space)))
+		var err error
+		for err == nil {
+			_, err = r.Next()
+		}
+		var bad *probe.LineError
+		if c.bad == 0 && err != io.EOF || c.bad != 0 && (!errors.As(err, &bad) || bad.Line != c.bad || !strings.Contains(err.Error(), "give the whole space")) {
+			t.Errorf("%s: %v, want line %d", name, err, c.bad)
+		}
 	}
 }
 

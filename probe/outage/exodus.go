@@ -26,25 +26,42 @@ var mostOfHost = certain
 // after the last life and not after the first silence of each host that is gone. Hosts are judged by the protocols that
 // are not left out, if they have any.
 func (d *Detector) exodus(b *block, leftOut ...uint32) (best exodus) {
-	for _, since := range d.silentSince(b) {
-		var sums [len(shares)]int64
-		for i := range d.Hosts {
-			h := &d.Hosts[i]
-			if !b.holds(h) || h.Expected == 0 {
+	moments := d.silentSince(b)
+	sums := make([][len(shares)]int64, len(moments)+1) // what each moment's has beyond the one before
+	add := func(from, to int, w int64) {
+		if w == 0 || from >= to {
+			return
+		}
+		for k, share := range shares {
+			odds := mixed(share, w)
+			sums[from][k] += odds
+			sums[to][k] -= odds
+		}
+	}
+	for i := range d.Hosts {
+		h := &d.Hosts[i]
+		if !b.holds(h) || h.Expected == 0 {
+			continue
+		}
+		if len(leftOut) > 0 {
+			if d.expectedWithout(h, leftOut) < million/2 {
 				continue
 			}
-			w := h.goneSince(since)
-			if len(leftOut) > 0 {
-				w = d.goneBut(h, w, leftOut)
-			}
-			if w != 0 {
-				for k, share := range shares {
-					sums[k] += mixed(share, w)
-				}
+			if d.answersBy(h, leftOut) {
+				add(0, len(moments), alive)
+				continue
 			}
 		}
-		for k, sum := range sums {
-			if sum > best.Odds {
+		lived := upTo(moments, h.Lived)
+		add(0, lived, alive)
+		add(lived, upTo(moments, h.Since), h.gone())
+	}
+	for i, since := range moments {
+		for k := range shares {
+			if i > 0 {
+				sums[i][k] += sums[i-1][k]
+			}
+			if sum := sums[i][k]; sum > best.Odds {
 				best = exodus{Odds: sum, Share: shares[k], Start: Interval{At: since}}
 			}
 		}
@@ -53,6 +70,15 @@ func (d *Detector) exodus(b *block, leftOut ...uint32) (best exodus) {
 		d.bound(b, &best)
 	}
 	return best
+}
+
+// upTo is how many moments are not after t.
+func upTo(moments []probe.Instant, t probe.Instant) int {
+	n, found := slices.BinarySearch(moments, t)
+	if found {
+		n++
+	}
+	return n
 }
 
 // silentSince is the moments, of late, at which hosts of a block fell silent, since its last outage: who was silenced by that, and is
@@ -69,30 +95,11 @@ func (d *Detector) silentSince(b *block) []probe.Instant {
 	return slices.Compact(out)
 }
 
-// goneSince is what speaks for a host's being gone since a moment, in micro-nats: its silence since, or alive where it
-// lived; 0 where nothing is known.
-func (h *host) goneSince(t probe.Instant) int64 {
-	switch {
-	case h.Lived >= t:
-		return alive
-	case h.Since >= t:
-		return min(h.Weight, mostOfHost)
-	}
-	return 0
-}
+// gone is what speaks, in micro-nats, for a host's being gone since a moment after its last life and not after its first silence.
+func (h *host) gone() int64 { return min(h.Weight, mostOfHost) }
 
+// alive stands for that of a host that lived.
 const alive = -1
-
-// goneBut is the same, of a host that is known by protocols that are not left out.
-func (d *Detector) goneBut(h *host, gone int64, leftOut []uint32) int64 {
-	switch {
-	case d.expectedWithout(h, leftOut) < million/2:
-		return 0
-	case d.answersBy(h, leftOut):
-		return alive
-	}
-	return gone
-}
 
 // mixed is the odds of a host of which a share is gone: ln(1 - share + share * e^w), micro-nats; of a live one ln(1 - share).
 func mixed(share, w int64) int64 {
@@ -107,7 +114,7 @@ func (d *Detector) bound(b *block, x *exodus) {
 	since := x.Start.At
 	var gone []*host
 	for i := range d.Hosts {
-		if h := &d.Hosts[i]; b.holds(h) && h.Expected > 0 && h.goneSince(since) > 0 {
+		if h := &d.Hosts[i]; b.holds(h) && h.Expected > 0 && h.Lived < since && since <= h.Since && h.gone() > 0 {
 			gone = append(gone, h)
 		}
 	}

@@ -62,9 +62,8 @@ const (
 func (d *Detector) leftTogether(b *block, now probe.Instant) (most int64) {
 	var left []*host
 	expected := int64(0)
-	for i := range d.Hosts {
-		h := &d.Hosts[i]
-		if !b.holds(h) || h.AllDay == 0 {
+	for _, h := range d.hostsOf(b) {
+		if h.AllDay == 0 {
 			continue
 		}
 		expected += h.AllDay
@@ -88,9 +87,8 @@ func (d *Detector) leftTogether(b *block, now probe.Instant) (most int64) {
 func (d *Detector) flickers(b *block, t, now probe.Instant) int64 {
 	rounds := int64(now-t)/d.MedianGap + 1
 	back, expected := int64(0), int64(0)
-	for i := range d.Hosts {
-		h := &d.Hosts[i]
-		if !b.holds(h) || h.AllDay == 0 {
+	for _, h := range d.hostsOf(b) {
+		if h.AllDay == 0 {
 			continue
 		}
 		expected += h.AllDay
@@ -123,9 +121,8 @@ func (d *Detector) leftAt(left []*host, t, now probe.Instant) int64 {
 // not move by itself.
 func (d *Detector) level(b *block) int64 {
 	answering, expected := int64(0), int64(0)
-	for i := range d.Hosts {
-		h := &d.Hosts[i]
-		if !b.holds(h) || h.AllDay == 0 {
+	for _, h := range d.hostsOf(b) {
+		if h.AllDay == 0 {
 			continue
 		}
 		expected += h.AllDay

@@ -1,6 +1,7 @@
 package outage
 
 import (
+	"iter"
 	"net/netip"
 	"slices"
 
@@ -43,6 +44,7 @@ type block struct {
 	LossyBy  uint32          // the protocol that suffers it
 	Moved    Report          // hosts that moved, or a shift, of late; of no condition: none
 	power    Power           // of this round; zero: not worked out yet
+	hosts    []int32         // whose own block it is, in order
 	LossAt   probe.Instant   // since when loss or an exodus has been certain; 0: it is not
 }
 
@@ -191,12 +193,11 @@ func (d *Detector) askedAll(b *block, since probe.Instant) bool {
 	filtered := d.filteredIn(b)
 	silent, vain, all, survivors := 0, 0, 0, false
 	held, asked := make([]bool, len(d.Parts)), make([]bool, len(d.Parts)) // by block: whether it has such hosts, and one was silent
-	for i := range d.Hosts {
-		h := &d.Hosts[i]
-		if b.Open != nil && b.holds(h) && h.Answers && h.Lived > b.Open.Start.Latest && d.holds(h.Addr) {
+	for _, h := range d.hostsOf(b) {
+		if b.Open != nil && h.Answers && h.Lived > b.Open.Start.Latest && d.holds(h.Addr) {
 			return false // whoever answered in this outage, usual or new, and was not silent since, lives
 		}
-		if !b.holds(h) || (usual && !h.Usual) || h.Expected == 0 || len(filtered) > 0 && d.expectedWithout(h, filtered) == 0 {
+		if (usual && !h.Usual) || h.Expected == 0 || len(filtered) > 0 && d.expectedWithout(h, filtered) == 0 {
 			continue
 		}
 		all++
@@ -233,6 +234,25 @@ func (d *Detector) filteredIn(b *block) (codes []uint32) {
 
 func (b *block) holds(h *host) bool { return b.Index == 0 || h.Block == b.Index }
 
+// hostsOf is the hosts of a block, by their index, in order.
+func (d *Detector) hostsOf(b *block) iter.Seq2[int32, *host] {
+	return func(yield func(int32, *host) bool) {
+		if b.Index == 0 {
+			for i := range d.Hosts {
+				if !yield(int32(i), &d.Hosts[i]) {
+					return
+				}
+			}
+			return
+		}
+		for _, i := range b.hosts {
+			if !yield(i, &d.Hosts[i]) {
+				return
+			}
+		}
+	}
+}
+
 // explained reports whether protocols that are filtered in the whole space explain a block's silence.
 func (d *Detector) explained(b *block) bool {
 	if b.Index == 0 {
@@ -265,10 +285,8 @@ func (d *Detector) darken(b *block, a *area, seen probe.Instant) {
 		}
 		return
 	}
-	for i := range d.Hosts {
-		if h := &d.Hosts[i]; b.holds(h) {
-			d.forgetAnswers(h)
-		}
+	for _, h := range d.hostsOf(b) {
+		d.forgetAnswers(h)
 	}
 	d.enter(b, Total, start, seen)
 	d.publish(b)

@@ -95,8 +95,13 @@ func (d *Detector) index() {
 	d.services = make(map[serviceKey]int32, len(d.Services))
 	d.hosts = make(map[netip.Addr]int32, len(d.Hosts))
 	d.areas = make(map[netip.Prefix]int32, len(d.Areas))
+	for i := range d.Parts {
+		d.Parts[i].hosts = nil
+	}
 	for i := range d.Hosts {
-		d.hosts[d.Hosts[i].Addr] = int32(i)
+		h := &d.Hosts[i]
+		d.hosts[h.Addr] = int32(i)
+		d.enrol(h.Block, int32(i))
 	}
 	for i := range d.Services {
 		s := &d.Services[i]
@@ -106,6 +111,13 @@ func (d *Detector) index() {
 		if d.Areas[i].Prefix.IsValid() {
 			d.areas[d.Areas[i].Prefix] = int32(i)
 		}
+	}
+}
+
+// enrol makes a host one of its own block's; the space has all.
+func (d *Detector) enrol(b, host int32) {
+	if b != 0 {
+		d.Parts[b].hosts = append(d.Parts[b].hosts, host)
 	}
 }
 

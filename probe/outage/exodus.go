@@ -38,9 +38,8 @@ func (d *Detector) exodus(b *block, leftOut ...uint32) (best exodus) {
 			sums[to][k] -= odds
 		}
 	}
-	for i := range d.Hosts {
-		h := &d.Hosts[i]
-		if !b.holds(h) || h.Expected == 0 {
+	for _, h := range d.hostsOf(b) {
+		if h.Expected == 0 {
 			continue
 		}
 		if len(leftOut) > 0 {
@@ -86,8 +85,8 @@ func upTo(moments []probe.Instant, t probe.Instant) int {
 func (d *Detector) silentSince(b *block) []probe.Instant {
 	const rounds = 12
 	var out []probe.Instant
-	for i := range d.Hosts {
-		if h := &d.Hosts[i]; b.holds(h) && h.Expected > 0 && h.Since > b.lastEnd() && h.Since >= d.Covered.Add(-rounds*d.MedianGap) {
+	for _, h := range d.hostsOf(b) {
+		if h.Expected > 0 && h.Since > b.lastEnd() && h.Since >= d.Covered.Add(-rounds*d.MedianGap) {
 			out = append(out, h.Since)
 		}
 	}
@@ -113,8 +112,8 @@ func mixed(share, w int64) int64 {
 func (d *Detector) bound(b *block, x *exodus) {
 	since := x.Start.At
 	var gone []*host
-	for i := range d.Hosts {
-		if h := &d.Hosts[i]; b.holds(h) && h.Expected > 0 && h.Lived < since && since <= h.Since && h.gone() > 0 {
+	for _, h := range d.hostsOf(b) {
+		if h.Expected > 0 && h.Lived < since && since <= h.Since && h.gone() > 0 {
 			gone = append(gone, h)
 		}
 	}

@@ -17,9 +17,9 @@ const (
 // newcomers is the hosts of a block that were lit within a day before or after a moment, once the block had been learned.
 func (d *Detector) newcomers(b *block, t probe.Instant) []int32 {
 	var out []int32
-	for i := range d.Hosts {
-		if h := &d.Hosts[i]; b.holds(h) && h.New && h.First >= t-movedWithin && h.First <= t+movedWithin {
-			out = append(out, int32(i))
+	for i, h := range d.hostsOf(b) {
+		if h.New && h.First >= t-movedWithin && h.First <= t+movedWithin {
+			out = append(out, i)
 		}
 	}
 	return out
@@ -28,9 +28,9 @@ func (d *Detector) newcomers(b *block, t probe.Instant) []int32 {
 // leavers is the usual hosts of a block that have been silent since a moment.
 func (d *Detector) leavers(b *block, since probe.Instant) []int32 {
 	var out []int32
-	for i := range d.Hosts {
-		if h := &d.Hosts[i]; b.holds(h) && h.Usual && h.Since != 0 && h.Lived <= since && !h.Answers {
-			out = append(out, int32(i))
+	for i, h := range d.hostsOf(b) {
+		if h.Usual && h.Since != 0 && h.Lived <= since && !h.Answers {
+			out = append(out, i)
 		}
 	}
 	return out
@@ -52,13 +52,12 @@ func (d *Detector) movedTo(b *block, left []int32, at probe.Instant) []int32 {
 func (d *Detector) livesElsewhere(b *block, left []int32, start Interval) []int32 {
 	var lit []int32
 	answering, since := int64(0), int64(0)
-	for i := range d.Hosts {
-		h := &d.Hosts[i]
-		if !b.holds(h) || !h.Answers {
+	for i, h := range d.hostsOf(b) {
+		if !h.Answers {
 			continue
 		}
 		if h.New && h.First >= start.At-movedWithin {
-			lit = append(lit, int32(i))
+			lit = append(lit, i)
 			if h.First >= start.Earliest.Add(-2*d.MedianGap) {
 				since++
 			}

@@ -91,6 +91,7 @@ func (d *Detector) meet(a netip.Addr, p probe.Protocol, at probe.Instant) int32 
 		h = int32(len(d.Hosts))
 		d.Hosts = append(d.Hosts, host{Addr: a, Block: d.blockOf(a), First: at, New: d.Parts[0].State != Learning})
 		d.hosts[a] = h
+		d.enrol(d.Hosts[h].Block, h)
 		d.place(h)
 	}
 	i := int32(len(d.Services))

@@ -220,8 +220,8 @@ func (d *Detector) asTheRest(b *block, p netip.Prefix) bool {
 		floor = 0
 	}
 	expected, answering := int64(0), int64(0)
-	for i := range d.Hosts {
-		if h := &d.Hosts[i]; b.holds(h) && h.Usual && !p.Contains(h.Addr) && h.AllDay >= floor {
+	for _, h := range d.hostsOf(b) {
+		if h.Usual && !p.Contains(h.Addr) && h.AllDay >= floor {
 			expected += h.AllDay
 			if h.Answers {
 				answering += million
@@ -237,8 +237,8 @@ func (d *Detector) asTheRest(b *block, p netip.Prefix) bool {
 
 // peers is how many usual hosts of a block outside a prefix answer at least so much of a day.
 func (d *Detector) peers(b *block, p netip.Prefix, least int64) (n int) {
-	for i := range d.Hosts {
-		if h := &d.Hosts[i]; b.holds(h) && h.Usual && !p.Contains(h.Addr) && h.AllDay >= least {
+	for _, h := range d.hostsOf(b) {
+		if h.Usual && !p.Contains(h.Addr) && h.AllDay >= least {
 			n++
 		}
 	}

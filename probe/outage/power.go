@@ -21,10 +21,9 @@ func (d *Detector) powerNow(b *block) Power {
 	}
 	first, more, usual := int64(0), int64(0), 0
 	var hosts []powerOf
-	for i := range d.Hosts {
-		h := &d.Hosts[i]
+	for _, h := range d.hostsOf(b) {
 		expected, isUsual := d.unfiltered(b, h)
-		if !b.holds(h) || expected == 0 {
+		if expected == 0 {
 			continue
 		}
 		if isUsual {

@@ -251,9 +251,9 @@ func instant(t probe.Instant) Interval { return Interval{t, t, t} }
 
 // usualIn is a block's usual hosts.
 func (d *Detector) usualIn(b *block) (usual []int32) {
-	for i := range d.Hosts {
-		if h := &d.Hosts[i]; b.holds(h) && h.Usual {
-			usual = append(usual, int32(i))
+	for i, h := range d.hostsOf(b) {
+		if h.Usual {
+			usual = append(usual, i)
 		}
 	}
 	return usual

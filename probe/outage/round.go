@@ -352,9 +352,8 @@ func (d *Detector) refreshHost(h *host) {
 func (d *Detector) observable(b *block) bool {
 	const rounds = 6
 	hosts, first, more := 0, int64(0), int64(0)
-	for i := range d.Hosts {
-		h := &d.Hosts[i]
-		if !b.holds(h) || h.Expected == 0 {
+	for _, h := range d.hostsOf(b) {
+		if h.Expected == 0 {
 			continue
 		}
 		hosts++
@@ -422,9 +421,8 @@ func (d *Detector) graduate(b *block, r *probe.Round) {
 // the left out protocols add to either does not count.
 func (d *Detector) rate(b *block, leftOut []uint32) int64 {
 	answering, expected := int64(0), int64(0)
-	for i := range d.Hosts {
-		h := &d.Hosts[i]
-		if !b.holds(h) || h.Expected == 0 {
+	for _, h := range d.hostsOf(b) {
+		if h.Expected == 0 {
 			continue
 		}
 		e := h.Expected

@@ -42,15 +42,14 @@ func (d *Detector) doubtTotal(b *block, r *probe.Round, seen probe.Instant) {
 		return
 	}
 	all, lives, asked := 0, 0, 0 // asked: of those that live
-	for i := range d.Hosts {
-		h := &d.Hosts[i]
-		if !b.holds(h) || h.Expected == 0 {
+	for i, h := range d.hostsOf(b) {
+		if h.Expected == 0 {
 			continue
 		}
 		all++
 		if h.Lived > o.Phases[n-2].Start.Latest {
 			lives++
-			if _, unasked := slices.BinarySearch(o.Unasked, int32(i)); !unasked {
+			if _, unasked := slices.BinarySearch(o.Unasked, i); !unasked {
 				asked++
 			}
 		}
@@ -91,9 +90,9 @@ func (d *Detector) darkParts(b *block) (dark []netip.Prefix) {
 
 // unasked is the hosts with a baseline that have not been asked since a moment, and silent.
 func (d *Detector) unasked(b *block, since probe.Instant) (out []int32) {
-	for i := range d.Hosts {
-		if h := &d.Hosts[i]; b.holds(h) && h.Expected > 0 && h.SilentAt < since {
-			out = append(out, int32(i))
+	for i, h := range d.hostsOf(b) {
+		if h.Expected > 0 && h.SilentAt < since {
+			out = append(out, i)
 		}
 	}
 	return out
@@ -143,8 +142,8 @@ func (d *Detector) measure(b *block) {
 
 // alive is how many addresses answer that were known at a moment.
 func (d *Detector) alive(b *block, known probe.Instant) (n int64) {
-	for i := range d.Hosts {
-		if h := &d.Hosts[i]; b.holds(h) && h.Answers && h.First <= known {
+	for _, h := range d.hostsOf(b) {
+		if h.Answers && h.First <= known {
 			n++
 		}
 	}
@@ -153,8 +152,8 @@ func (d *Detector) alive(b *block, known probe.Instant) (n int64) {
 
 // observed is how many addresses with a baseline answer.
 func (d *Detector) observed(b *block) (n int) {
-	for i := range d.Hosts {
-		if h := &d.Hosts[i]; b.holds(h) && h.Expected > 0 && h.Answers {
+	for _, h := range d.hostsOf(b) {
+		if h.Expected > 0 && h.Answers {
 			n++
 		}
 	}
@@ -164,16 +163,15 @@ func (d *Detector) observed(b *block) (n int) {
 // detail says what a partial outage is made of: who is gone, by which protocols, and what is lost besides dark prefixes.
 func (d *Detector) detail(b *block, o *record) {
 	left := d.leavers(b, o.Start.Latest)
-	for i := range d.Hosts {
-		if h := &d.Hosts[i]; b.holds(h) && h.Usual && !slices.Contains(left, int32(i)) && inAny(o.Dark, h.Addr) {
-			left = append(left, int32(i))
+	for i, h := range d.hostsOf(b) {
+		if h.Usual && !slices.Contains(left, i) && inAny(o.Dark, h.Addr) {
+			left = append(left, i)
 		}
 	}
 	o.Gone, o.Protocols = d.addresses(left), d.protocolsOf(left)
 	expected, answering := int64(0), int64(0)
-	for i := range d.Hosts {
-		h := &d.Hosts[i]
-		if !b.holds(h) || inAny(o.Dark, h.Addr) {
+	for _, h := range d.hostsOf(b) {
+		if inAny(o.Dark, h.Addr) {
 			continue
 		}
 		expected += h.Expected
@@ -234,8 +232,8 @@ func (d *Detector) tryClose(b *block, seen probe.Instant) {
 // stillGone reports whether those that have not lived since the outage began are a tenth of what is expected.
 func (d *Detector) stillGone(b *block) bool {
 	gone := int64(0)
-	for i := range d.Hosts {
-		if h := &d.Hosts[i]; b.holds(h) && !h.Answers && h.Lived <= b.Open.Start.Latest {
+	for _, h := range d.hostsOf(b) {
+		if !h.Answers && h.Lived <= b.Open.Start.Latest {
 			gone += h.Expected
 		}
 	}
@@ -312,9 +310,8 @@ func (d *Detector) asTheUntouched(b *block, seen probe.Instant) bool {
 	o := b.Open
 	var hosts int
 	var expected, living [2]int64 // millionths, of those untouched and of those silenced
-	for i := range d.Hosts {
-		h := &d.Hosts[i]
-		if !b.holds(h) || !h.Usual {
+	for _, h := range d.hostsOf(b) {
+		if !h.Usual {
 			continue
 		}
 		k := 0
@@ -342,10 +339,8 @@ func (d *Detector) asTheUntouched(b *block, seen probe.Instant) bool {
 // deviations of how many answer.
 func (d *Detector) byChance(b *block, missing int64) bool {
 	variance := int64(0) // millionths
-	for i := range d.Hosts {
-		if h := &d.Hosts[i]; b.holds(h) {
-			variance += h.Expected * (million - h.Expected) / million
-		}
+	for _, h := range d.hostsOf(b) {
+		variance += h.Expected * (million - h.Expected) / million
 	}
 	return missing/1000*(missing/1000) <= 4*variance
 }
@@ -409,9 +404,8 @@ func (d *Detector) returned(b *block) Interval {
 	o := b.Open
 	var back, away []*host
 	all, stayed := int64(0), int64(0)
-	for i := range d.Hosts {
-		h := &d.Hosts[i]
-		if !b.holds(h) || h.Expected == 0 || !h.Answers || h.Back.At <= o.Start.At {
+	for _, h := range d.hostsOf(b) {
+		if h.Expected == 0 || !h.Answers || h.Back.At <= o.Start.At {
 			continue
 		}
 		back = append(back, h)
@@ -504,8 +498,8 @@ func (d *Detector) darkProtocols(b *block) []uint32 {
 
 func (d *Detector) hostsWithout(b *block, leftOut []uint32) int {
 	n := 0
-	for i := range d.Hosts {
-		if h := &d.Hosts[i]; b.holds(h) && d.expectedWithout(h, leftOut) >= million/2 {
+	for _, h := range d.hostsOf(b) {
+		if d.expectedWithout(h, leftOut) >= million/2 {
 			n++
 		}
 	}

@@ -197,12 +197,10 @@ func (w *Sweep) fault(ref attemptRef) error {
 	if err := w.unmade[ref]; err != nil {
 		return err
 	}
-	kind := w.protocol(ref.service()).kind
-	if wire, ok := w.sweeper.wires[kind].(hindsighted); ok {
-		if err := wire.Unsent(makeTicket(w.id, ref.service(), ref.attempt())); err != nil {
-			return err
-		}
+	if err := w.keptBack(ref); err != nil {
+		return err
 	}
+	kind := w.protocol(ref.service()).kind
 	// A queue that was never empty meanwhile may hold it still.
 	if w.sentOf(ref) > w.ours.sentBy[kind] {
 		return errKept
@@ -217,6 +215,15 @@ func (w *Sweep) fault(ref attemptRef) error {
 		return errCutOff
 	}
 	return nil
+}
+
+// keptBack is why an attempt has not left this host, as its wire has learned since; nil: it has, or nothing is known.
+func (w *Sweep) keptBack(ref attemptRef) error {
+	wire, ok := w.sweeper.wires[w.protocol(ref.service()).kind].(hindsighted)
+	if !ok {
+		return nil
+	}
+	return wire.Unsent(makeTicket(w.id, ref.service(), ref.attempt()))
 }
 
 // faultOfAll is why the silence of a service says nothing of it: every single attempt may have been in vain for a fault

@@ -339,10 +339,22 @@ func (w *Sweep) forgettable(before time.Duration) (old [kindDNS + 1][]Ticket, mo
 		}
 		ref := w.log[w.forgotten]
 		kind := w.protocol(ref.service()).kind
+		w.remember(ref)
 		old[kind] = append(old[kind], makeTicket(w.id, ref.service(), ref.attempt()))
 		w.forgotten++
 	}
 	return old, true
+}
+
+// remember keeps what a wire that is about to forget an attempt knows against it, where the service is still to be judged: a
+// later attempt may outlive the late window of this one. The caller holds the lock.
+func (w *Sweep) remember(ref attemptRef) {
+	if w.table[ref.service()].decided() {
+		return
+	}
+	if err := w.keptBack(ref); err != nil {
+		w.unmade[ref] = err
+	}
 }
 
 // Sent is closed when sending, retries included, has ended and every probe is decided but for late replies.

@@ -117,6 +117,22 @@ func (f *far) nft(t testing.TB, hook string, rules ...string) {
 	f.do(func() { nft(t, hook, rules...) })
 }
 
+// adopt moves an interface of the test's into the far namespace.
+func (f *far) adopt(t *testing.T, link string) {
+	t.Helper()
+	command(t, fmt.Sprintf("ip link set %s netns %d", link, f.tid))
+}
+
+// ipBatch has one process of ip run its commands, one right after the other.
+func ipBatch(t *testing.T, lines []string) {
+	t.Helper()
+	cmd := exec.Command("ip", "-batch", "-")
+	cmd.Stdin = strings.NewReader(strings.Join(lines, "\n") + "\n")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("ip: %v\n%s", err, out)
+	}
+}
+
 // accept listens on a TCP port of every far address.
 func (f *far) accept(t *testing.T, port int) {
 	t.Helper()

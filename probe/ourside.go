@@ -43,6 +43,7 @@ var (
 	errOverflow = errors.New("our receive buffer was full while the answer was awaited")
 	errBacklog  = errors.New("a queue of our kernel was full while the answer was awaited")
 	errLinkDown = errors.New("our interface was down while the answer was awaited")
+	errMoved    = errors.New("an address of ours went, or our route to another interface, while the answer was awaited")
 	errStill    = errors.New("this process or its machine stood still while the answer was awaited")
 	errCutOff   = errors.New("no router of ours answers, or none is known")
 )
@@ -147,7 +148,7 @@ func (w *Sweep) look(needed bool) {
 	}
 	read := w.caughtUp()
 	dropped, unreported, held := w.lost()
-	down := w.ours.path.look()
+	down, moved := w.ours.path.look()
 	queues, full := w.ours.queues, false
 	if needed || now-queues >= lookAtLeast {
 		full, w.ours.queues = w.ours.backlog.look(), now
@@ -174,6 +175,9 @@ func (w *Sweep) look(needed bool) {
 	}
 	if down {
 		o.add(trouble{stretch{o.looked - linkDelay, now}, 0, errLinkDown})
+	}
+	if moved {
+		o.add(trouble{stretch{o.looked, now}, 0, errMoved})
 	}
 	o.looked, o.dropped, o.unreported = now, dropped, unreported
 }

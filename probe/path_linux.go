@@ -18,9 +18,11 @@ import (
 type path struct {
 	samples []netip.Addr
 	age     time.Duration // how long what cutOff found stands: of a million silent addresses not each is asked for
-	news    int           // socket on which the kernel tells of interfaces
+	news    int           // socket on which the kernel tells of interfaces, and of their addresses
 	buf     []byte
-	links   map[int32]bool // that the routes to the samples lead through; whether each runs
+	links   map[int32]bool       // that the routes to the samples lead through; whether each runs
+	ways    map[netip.Addr]int32 // by sample: the interface that its route leads through
+	walked  time.Time            // when ways was found out
 
 	mu   sync.Mutex // guards what follows
 	ask  int        // socket to ask the kernel on; -1: closed
@@ -48,7 +50,7 @@ const netlinkBuffer = 32 << 10
 
 // openPath watches the way to the samples.
 func openPath(samples []netip.Addr, age time.Duration) (*path, error) {
-	news, err := netlinkSocket(unix.RTMGRP_LINK)
+	news, err := netlinkSocket(unix.RTMGRP_LINK | unix.RTMGRP_IPV4_IFADDR | unix.RTMGRP_IPV6_IFADDR)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +59,7 @@ func openPath(samples []netip.Addr, age time.Duration) (*path, error) {
 		_ = unix.Close(news)
 		return nil, err
 	}
-	p := &path{samples: samples, age: age, news: news, buf: make([]byte, netlinkBuffer), ask: ask, answ: make([]byte, netlinkBuffer), cuts: map[netip.Prefix]cut{}, routers: map[hop]cut{}}
+	p := &path{samples: samples, age: age, news: news, buf: make([]byte, netlinkBuffer), ask: ask, answ: make([]byte, netlinkBuffer), ways: map[netip.Addr]int32{}, cuts: map[netip.Prefix]cut{}, routers: map[hop]cut{}}
 	p.follow()
 	return p, nil
 }
@@ -85,10 +87,12 @@ func (p *path) close() {
 	p.ask = -1
 }
 
-// look reports whether an interface on the way is down, or was since the last look. Only one goroutine may look.
-func (p *path) look() (down bool) {
+// look reports whether an interface on the way is down, or was since the last look; and whether answers may since have come to
+// where they are not taken any more: to an address that is gone, or by an interface that is no way of ours now (a strict
+// rp_filter drops those). Only one goroutine may look.
+func (p *path) look() (down, moved bool) {
 	if p == nil {
-		return false
+		return false, false
 	}
 	changed := false
 	for {
@@ -110,31 +114,41 @@ func (p *path) look() (down bool) {
 				down = down || ran != runs
 			}
 		}
+		for link := range lostAddresses(p.buf[:n]) {
+			_, ours := p.links[link]
+			moved = moved || ours
+		}
 	}
-	if changed {
-		p.follow()
+	if changed || time.Since(p.walked) >= p.age {
+		moved = p.follow() || moved
 	}
 	for _, runs := range p.links {
 		down = down || !runs
 	}
-	return down
+	return down, moved
 }
 
-// follow finds out which interfaces the routes lead through now. Where there is no route at all, the old ones stay.
-func (p *path) follow() {
+// follow finds out which interfaces the routes lead through now, and reports whether that of a sample leads elsewhere than it
+// did. Where there is no route at all, the old ones stay.
+func (p *path) follow() (moved bool) {
+	p.walked = time.Now()
 	links := map[int32]bool{}
 	for _, a := range p.samples {
 		if h, err := p.hop(a); err == nil && !h.local {
 			links[h.link] = false
+			was, known := p.ways[a]
+			moved = moved || known && was != h.link
+			p.ways[a] = h.link
 		}
 	}
 	if len(links) == 0 {
-		return
+		return moved
 	}
 	for link := range links {
 		links[link] = p.runs(link)
 	}
 	p.links = links
+	return moved
 }
 
 // linkNews yields the interfaces of RTM_NEWLINK and RTM_DELLINK messages, and whether each runs. It stops at what it
@@ -153,6 +167,24 @@ func linkNews(b []byte) func(yield func(link int32, runs bool) bool) {
 			info := (*unix.IfInfomsg)(unsafe.Pointer(&m.Data[0]))
 			const running = unix.IFF_UP | unix.IFF_RUNNING
 			if !yield(info.Index, kind == unix.RTM_NEWLINK && info.Flags&running == running) {
+				return
+			}
+		}
+	}
+}
+
+// lostAddresses yields the interfaces of RTM_DELADDR messages. It stops at what it cannot read.
+func lostAddresses(b []byte) func(yield func(link int32) bool) {
+	return func(yield func(int32) bool) {
+		messages, err := syscall.ParseNetlinkMessage(b)
+		if err != nil {
+			return
+		}
+		for _, m := range messages {
+			if m.Header.Type != unix.RTM_DELADDR || len(m.Data) < unix.SizeofIfAddrmsg {
+				continue
+			}
+			if !yield(int32((*unix.IfAddrmsg)(unsafe.Pointer(&m.Data[0])).Index)) {
 				return
 			}
 		}

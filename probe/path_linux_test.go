@@ -48,11 +48,11 @@ func TestPath(t *testing.T) {
 		{"ip link del near0", true},
 	} {
 		command(t, step.line)
-		if got := p.look(); got != step.down {
+		if got, _ := p.look(); got != step.down {
 			t.Errorf("after %q: down is %t", step.line, got)
 		}
 		if step.line == "ip link set near0 up" {
-			eventually(t, "its carrier is back", func() bool { return !p.look() })
+			eventually(t, "its carrier is back", func() bool { down, _ := p.look(); return !down })
 		}
 	}
 }
@@ -62,6 +62,8 @@ func FuzzNetlink(f *testing.F) {
 	link := unix.IfInfomsg{Index: 7, Flags: unix.IFF_UP | unix.IFF_RUNNING}
 	f.Add(testNetlink(unix.RTM_NEWLINK, bytesOf(&link)))
 	f.Add(testNetlink(unix.RTM_DELLINK, bytesOf(&link)))
+	address := unix.IfAddrmsg{Family: unix.AF_INET, Index: 7}
+	f.Add(testNetlink(unix.RTM_DELADDR, bytesOf(&address)))
 	route := unix.RtMsg{Family: unix.AF_INET, Dst_len: 32, Type: unix.RTN_UNICAST}
 	oif := testAttr(unix.RTA_OIF, []byte{7, 0, 0, 0})
 	f.Add(testNetlink(unix.RTM_NEWROUTE, bytesOf(&route), oif, addressAttr(unix.RTA_GATEWAY, router4)))
@@ -78,6 +80,11 @@ func FuzzNetlink(f *testing.F) {
 		}
 		if h, err := readRoute(b); err == nil && len(b) < unix.SizeofNlMsghdr+unix.SizeofRtMsg {
 			t.Errorf("% x is the route %+v", b, h)
+		}
+		for link := range lostAddresses(b) {
+			if len(b) < unix.SizeofNlMsghdr+unix.SizeofIfAddrmsg {
+				t.Errorf("% x tells of an address of %d", b, link)
+			}
 		}
 		counterOf(b, "Ip6OutDiscards")
 	})

@@ -94,6 +94,7 @@ var localReasons = []struct {
 	{errOverflow, "overflow"},
 	{errBacklog, "backlog"},
 	{errLinkDown, "link down"},
+	{errMoved, "path changed"},
 	{errStill, "standstill"},
 	{errCutOff, "cut off"},
 }

@@ -1,0 +1,51 @@
+package probe
+
+import (
+	"testing"
+	"time"
+)
+
+// TestWeAreRenumbered takes from us, in the middle of a sweep, the address or the way by which answers are to come back, and
+// gives us others at once, so that no send fails: what was under way then is lost.
+func TestWeAreRenumbered(t *testing.T) {
+	t.Parallel() // it is a process of its own, and waits most of the time
+	if !inNamespace(t) {
+		return
+	}
+	f := openFar(t)
+	f.accept(t, 80)
+	f.answerEcho(t, 300*time.Millisecond)
+	f.resolve(t, 300*time.Millisecond)
+	command(t, "ip link add near1 type veth peer name far1")
+	f.adopt(t, "far1")
+	command(t, "ip addr add 198.19.1.1/24 dev near1")
+	command(t, "ip link set near1 up")
+	f.command(t, "ip addr add 198.19.1.2/24 dev far1")
+	f.command(t, "ip link set far1 up")
+	for _, fault := range []struct {
+		name         string
+		before, make []string
+	}{
+		{"another address", nil, []string{"addr del 198.19.0.1/24 dev near0", "addr add 198.19.0.7/24 dev near0",
+			"route replace 198.18.8.0/21 via 198.19.0.2"}},
+		{"another way", []string{"net/ipv4/conf/all/rp_filter", "net/ipv4/conf/near0/rp_filter"},
+			[]string{"route replace 198.18.8.0/21 via 198.19.1.2"}},
+	} {
+		command(t, "ip addr flush dev near0 scope global")
+		connectNear(t)
+		for _, strict := range fault.before {
+			sysctl(t, strict, "1")
+		}
+		sweepers := openFaulty(t, SweeperConfig{Timeout: 2 * time.Second})
+		sweeps := startFaulty(t, sweepers, 2*time.Second, routed4)
+		halfSent(t, sweeps)
+		ipBatch(t, fault.make)
+		all := blameless(t, sweeps)
+		wantSome(t, all, Reply)
+		delete(all, "tcp/80") // which the kernel answers at once
+		wantSome(t, all, Unsent)
+		if t.Failed() {
+			t.Fatalf("so it was with %s", fault.name)
+		}
+	}
+}

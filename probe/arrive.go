@@ -47,6 +47,7 @@ func (w *Sweep) credit(ref attemptRef, a Arrival) {
 		w.sweeper.strays.tooLate.Add(1)
 		return
 	}
+	w.ours.overtaken(w.protocol(i).kind, w.sentOf(ref))
 	outcome := a.Outcome
 	if rtt > w.sweeper.cfg.Timeout || w.decided >= w.seenSilent(i) {
 		outcome = Late

@@ -52,6 +52,51 @@ func TestANeighbourIsGone(t *testing.T) {
 	}
 }
 
+// TestKeptForAbsentNeighbours: while our kernel asks for a neighbour, which takes longer than the timeout, it keeps what is for
+// that, and nothing of ours does; and there are always some. The silence of neither those nor others is our doing.
+func TestKeptForAbsentNeighbours(t *testing.T) {
+	// Not beside others: all namespaces share the kernel's table of neighbours.
+	if !inNamespace(t) {
+		return
+	}
+	f := openAlive(t)
+	f.nft(t, "input", "ip daddr 198.18.9.0/27 drop")
+	for _, test := range []struct {
+		name   string
+		dead   int
+		alive  int
+		target []string
+	}{
+		{"an on-link space is dark", 32, 0, []string{"198.19.0.96/27"}},
+		{"some on the link are, and some behind a router", 64, 256, []string{"198.19.0.128/27", "198.18.9.0/27", routed4}},
+	} {
+		sweepers := openFaulty(t, SweeperConfig{Timeout: 1200 * time.Millisecond})
+		for i, w := range startFaulty(t, sweepers, 3*time.Second, test.target...) {
+			<-w.Sent()
+			r, _ := w.Round()
+			for k, pass := range r.Passes {
+				got := outcomes(pass)
+				got[Timeout] = pass.Targets.Len() - len(pass.Answers) - len(pass.Unsent)
+				last := int32(0) // offset of what was answered
+				for _, a := range pass.Answers {
+					if a.Outcome.Life() {
+						last = max(last, a.Offset)
+					}
+				}
+				for _, target := range pass.Unsent { // of those behind a router, it is not known of who came after the last answer
+					a, at := pass.Targets.Addr(int(target)), w.plan.Offset(k, int(target)).Milliseconds()
+					if test.alive == 0 || at < int64(last) {
+						t.Errorf("%s: sweep %d, %s: %s, at %d ms of %d, is unsent", test.name, i, pass.Protocol, a, at, last)
+					}
+				}
+				if got[Timeout]+got[Unreachable]+got[Unsent] != test.dead || got[Reply] != test.alive {
+					t.Errorf("%s: sweep %d, %s: %v", test.name, i, pass.Protocol, got)
+				}
+			}
+		}
+	}
+}
+
 // TestOurNeighbourTableIsFull fills the kernel's table of neighbours with some that are not there. It stays full no longer
 // than until that has struck, for what other packages test meanwhile needs neighbours too.
 func TestOurNeighbourTableIsFull(t *testing.T) {

@@ -16,7 +16,7 @@ type ourSide struct {
 	looked     time.Duration
 	dropped    [kindDNS + 1]uint64 // by wire, up to looked
 	unreported [kindDNS + 1]uint64
-	sentBy     [kindDNS + 1]time.Duration // whatever a wire took up to then has left this host
+	sentBy     [kindDNS + 1]time.Duration // whatever a wire took up to then has left this host, or waits for a neighbour
 	readBy     [kindDNS + 1]time.Duration // whatever came to a wire up to then has been delivered
 	troubles   []trouble                  // by their ends
 }
@@ -196,20 +196,27 @@ func (o *ourSide) add(t trouble) {
 	o.troubles = append(o.troubles, t)
 }
 
+// overtaken notes that an attempt was answered: what went before it by the same interface has left its queue.
+func (o *ourSide) overtaken(kind protocolKind, sent time.Duration) {
+	if o.path.single() {
+		o.sentBy[kind] = max(o.sentBy[kind], sent)
+	}
+}
+
 // fault is why the silence of an attempt may be our own doing; nil: it is the target's.
 func (w *Sweep) fault(ref attemptRef) error {
 	if err := w.unmade[ref]; err != nil {
 		return err
 	}
-	if err := w.keptBack(ref); err != nil {
+	kind := w.protocol(ref.service()).kind
+	target, sent := w.target(ref.service()), w.sentOf(ref)
+	err := w.keptBack(ref)
+	if sent > w.ours.sentBy[kind] { // a queue that was never empty meanwhile may hold it still
+		err = errKept
+	}
+	if err != nil && !w.ours.path.absent(target) {
 		return err
 	}
-	kind := w.protocol(ref.service()).kind
-	// A queue that was never empty meanwhile may hold it still.
-	if w.sentOf(ref) > w.ours.sentBy[kind] {
-		return errKept
-	}
-	target, sent := w.target(ref.service()), w.sentOf(ref)
 	for i := range w.ours.troubles {
 		if t := &w.ours.troubles[i]; t.befalls(kind, target, sent, w.sweeper.cfg.Timeout) {
 			return t.why

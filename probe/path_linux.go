@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
@@ -23,6 +24,7 @@ type path struct {
 	links   map[int32]bool       // that the routes to the samples lead through; whether each runs
 	ways    map[netip.Addr]int32 // by sample: the interface that its route leads through
 	walked  time.Time            // when ways was found out
+	one     atomic.Bool          // whether links is a single one
 
 	mu   sync.Mutex // guards what follows
 	ask  int        // socket to ask the kernel on; -1: closed
@@ -148,6 +150,7 @@ func (p *path) follow() (moved bool) {
 		links[link] = p.runs(link)
 	}
 	p.links = links
+	p.one.Store(len(links) == 1)
 	return moved
 }
 
@@ -195,6 +198,16 @@ func lostAddresses(b []byte) func(yield func(link int32) bool) {
 func (p *path) isLocal(a netip.Addr) bool {
 	h, err := p.hop(a)
 	return err == nil && h.local
+}
+
+// single reports whether all samples are reached by one and the same interface.
+func (p *path) single() bool { return p != nil && p.one.Load() }
+
+// absent reports whether a target is on a link of ours and has not answered when our kernel asked there who it is: a packet
+// that is kept until it does is not kept by us.
+func (p *path) absent(target netip.Addr) bool {
+	h, err := p.hop(target)
+	return err == nil && !h.local && !h.router.IsValid() && p.neighbour(h.link, target)&(unix.NUD_INCOMPLETE|unix.NUD_FAILED) != 0
 }
 
 // cutOff reports whether there is no route to a target now, or only one by a router that does not answer. Where it is so

@@ -21,5 +21,7 @@ func openPath([]netip.Addr, time.Duration) (*path, error) { return nil, nil }
 func (*path) close()                      {}
 func (*path) look() (down, moved bool)    { return false, false }
 func (*path) cutOff(netip.Addr) bool      { return false }
+func (*path) absent(netip.Addr) bool      { return false }
+func (*path) single() bool                { return false }
 func (*path) isLocal(netip.Addr) bool     { return false }
 func (*path) hop(netip.Addr) (hop, error) { return hop{}, errors.ErrUnsupported }

@@ -2,15 +2,22 @@ package probe
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
 // How often a packet is offered to buffers of ours that are full, a millisecond apart, then two, four ...: a paced one for
 // 31 ms, for it must not be late; an unpaced one for two seconds, because on a busy machine the kernel's own threads, which
 // empty a device's queue, wait for a processor for longer than that.
+//
+// Nor does a device's queue stay full for ever: a packet that is never taken, however often it is offered, is one that a filter
+// behind our sockets drops (tc, or nftables at egress), which fails a send with the same ENOBUFS. After some seconds of
+// waiting in vain, each is offered once more at most, until one is taken again.
 const (
 	sendTries      = 6
 	floodSendTries = 12
+	vainTries      = 2
+	vainLimit      = 5 * time.Second
 )
 
 // dispatch hands a batch to its wire, asks again while our own buffers are full, and takes back what was not sent.
@@ -20,16 +27,29 @@ func (w *Sweep) dispatch(ctx context.Context, kind protocolKind) {
 	if w.flood != nil {
 		tries = floodSendTries
 	}
+	if w.vain > vainLimit {
+		tries = vainTries
+	}
+	waited := time.Duration(0)
 	for try := 0; ; try++ {
 		w.hand(kind, packets, refs)
 		last := w.jammed || try+1 == tries || ctx.Err() != nil
+		if try > 0 && anyTaken(packets) {
+			w.vain, waited = 0, 0
+		}
 		packets, refs = w.failures(packets, refs, last)
 		if len(packets) == 0 {
 			w.jammed = last && try > 0
+			w.vain += waited
 			return
 		}
 		w.sleep(ctx, time.Millisecond<<try)
+		waited += time.Millisecond << try
 	}
+}
+
+func anyTaken(packets []Packet) bool {
+	return slices.ContainsFunc(packets, func(p Packet) bool { return p.Err == nil })
 }
 
 // stampLimit is how many packets share a send time: the last of them leaves a few microseconds after it.

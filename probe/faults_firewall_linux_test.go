@@ -1,6 +1,8 @@
 package probe
 
 import (
+	"os/exec"
+	"strings"
 	"testing"
 	"time"
 )
@@ -23,5 +25,31 @@ func TestOurFirewallKeepsAllAttempts(t *testing.T) {
 				t.Errorf("%s over %s: %v", name, span, got)
 			}
 		}
+	}
+}
+
+// TestOurFilterAtEgress drops what goes to half of the space behind our sockets, where the kernel says ENOBUFS, as of a queue that
+// is full: the sweep does not wait for each of them as for that, which would take minutes.
+func TestOurFilterAtEgress(t *testing.T) {
+	t.Parallel() // it is a process of its own, and waits most of the time
+	if !inNamespace(t) {
+		return
+	}
+	openAlive(t)
+	nftEgress(t, "near0", "ip daddr & 0.0.0.1 == 0.0.0.1 drop")
+	for name, got := range blameless(t, startFaulty(t, openFaulty(t, SweeperConfig{Timeout: time.Second}), 0, routed4)) {
+		if got[Reply] != 128 || got[Unsent] != 128 {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// nftEgress adds a rule to what leaves an interface.
+func nftEgress(t *testing.T, link, rule string) {
+	t.Helper()
+	cmd := exec.Command("nft", "-f", "-")
+	cmd.Stdin = strings.NewReader("table netdev f {\nchain c {\ntype filter hook egress device " + link + " priority 0\n" + rule + "\n}\n}\n")
+	if out, err := cmd.CombinedOutput(); err != nil { // no nft, or a kernel before Linux 5.16
+		skipUnlessCI(t, "no filter at egress: "+err.Error()+": "+string(out))
 	}
 }

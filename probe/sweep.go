@@ -30,7 +30,8 @@ type Sweep struct {
 	deferred []attemptRef // extras that wait for their block's allowance
 	packets  [kindDNS + 1][]Packet
 	refs     [kindDNS + 1][]attemptRef
-	jammed   bool // the last batch found our buffers full for good
+	jammed   bool          // the last batch found our buffers full for good
+	vain     time.Duration // waited for buffers of ours since a packet that had found them full was taken
 	lastShot time.Time
 	stamped  time.Time // on the clock: of the latest batch
 	tendable []tended  // its wires that it can read

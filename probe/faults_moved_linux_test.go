@@ -49,3 +49,24 @@ func TestWeAreRenumbered(t *testing.T) {
 		}
 	}
 }
+
+// TestWeHaveNoAddress asks by way of an interface without an address of IPv6 that could be answered: the kernel sends all the same,
+// from ::1, or from the address of the link.
+func TestWeHaveNoAddress(t *testing.T) {
+	t.Parallel() // it is a process of its own, and waits most of the time
+	if !inNamespace(t) {
+		return
+	}
+	f := openAlive(t)
+	f.nft(t, "input", "ip6 saddr fe80::/10 ip6 daddr fd00:198:19::/64 drop") // as a router does
+	command(t, "ip -6 addr flush dev near0")
+	command(t, "ip -6 neigh replace fd00:198:20::2 lladdr 02:00:00:00:00:02 nud permanent dev near0")
+	for _, address := range []string{"", "fe80::7/64"} {
+		if address != "" {
+			command(t, "ip addr add "+address+" dev near0 nodad")
+		}
+		command(t, "ip -6 route replace fd00:198:19::/64 via fd00:198:20::2 dev near0 onlink")
+		all := blameless(t, startFaulty(t, openFaulty(t, SweeperConfig{Timeout: time.Second}), 0, "fd00:198:19::/124"))
+		wantSome(t, all, Unsent)
+	}
+}

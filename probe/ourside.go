@@ -45,7 +45,7 @@ var (
 	errLinkDown = errors.New("our interface was down while the answer was awaited")
 	errMoved    = errors.New("an address of ours went, or our route to another interface, while the answer was awaited")
 	errStill    = errors.New("this process or its machine stood still while the answer was awaited")
-	errCutOff   = errors.New("no router of ours answers, or none is known")
+	errCutOff   = errors.New("no router of ours answers or none is known, or we have no address to be answered at")
 )
 
 const (
@@ -256,7 +256,7 @@ func (w *Sweep) ourError(service int, a *Arrival) error {
 		return nil
 	}
 	hop, err := w.ours.path.hop(target)
-	if err == nil && (hop.local || !hop.router.IsValid() && a.noHost()) {
+	if err == nil && !hop.unanswerable() && (hop.local || !hop.router.IsValid() && a.noHost()) {
 		return nil
 	}
 	return errCutOff

@@ -45,6 +45,14 @@ type hop struct {
 	link   int32
 	local  bool       // to this very host
 	router netip.Addr // the next one; not valid: the address is on the link
+	source netip.Addr // of ours; not valid: unknown
+}
+
+// unanswerable reports whether no answer can find its way back to our address: IPv6 sends from the loopback's where the interface
+// has none that may be used, as while it is tentative or a duplicate, and from that of the link where it has no other, which no
+// router forwards (RFC 4291, 2.5.6).
+func (h *hop) unanswerable() bool {
+	return h.source.Is6() && !h.local && (h.source.IsLoopback() || h.source.IsLinkLocalUnicast() && h.router.IsValid())
 }
 
 // netlinkBuffer holds what the kernel says of one interface, statistics included.
@@ -210,7 +218,8 @@ func (p *path) absent(target netip.Addr) bool {
 	return err == nil && !h.local && !h.router.IsValid() && p.neighbour(h.link, target)&(unix.NUD_INCOMPLETE|unix.NUD_FAILED) != 0
 }
 
-// cutOff reports whether there is no route to a target now, or only one by a router that does not answer. Where it is so
+// cutOff reports whether there is no route to a target now, or only one by a router that does not answer or from an address that
+// nobody can answer. Where it is so
 // is asked for by address; where it is not, what was found of the target's /24 a moment ago holds.
 func (p *path) cutOff(target netip.Addr) bool {
 	if p == nil {
@@ -221,7 +230,7 @@ func (p *path) cutOff(target netip.Addr) bool {
 		if err != nil {
 			return errors.Is(err, unix.ENETUNREACH) || errors.Is(err, unix.EHOSTUNREACH)
 		}
-		return h.router.IsValid() && isCut(p.routers, h, p.age, func() bool {
+		return h.unanswerable() || h.router.IsValid() && isCut(p.routers, h, p.age, func() bool {
 			return p.neighbour(h.link, h.router)&(unix.NUD_INCOMPLETE|unix.NUD_FAILED) != 0
 		})
 	})
@@ -301,6 +310,8 @@ func readRoute(b []byte) (h hop, err error) {
 		switch {
 		case a.Attr.Type == unix.RTA_OIF && len(a.Value) >= 4:
 			h.link = *(*int32)(unsafe.Pointer(&a.Value[0]))
+		case a.Attr.Type == unix.RTA_PREFSRC:
+			h.source, _ = netip.AddrFromSlice(a.Value)
 		case a.Attr.Type == unix.RTA_GATEWAY:
 			h.router, _ = netip.AddrFromSlice(a.Value)
 		case a.Attr.Type == unix.RTA_VIA && len(a.Value) > 2: // a family, and an address of that

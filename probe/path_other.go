@@ -16,6 +16,8 @@ type hop struct {
 	router netip.Addr
 }
 
+func (*hop) unanswerable() bool { return false }
+
 func openPath([]netip.Addr, time.Duration) (*path, error) { return nil, nil }
 
 func (*path) close()                      {}

@@ -123,11 +123,17 @@ func (k *checker) space() {
 		k.bad("space.exclude", s.Exclude, "excludes every target")
 	}
 	for _, p := range k.c.Targets.Prefixes() {
-		if !isUnicast(p) {
+		switch {
+		case !isUnicast(p):
 			k.bad("space.targets", p.String(), "is no unicast address, or has some that are none: name the addresses of hosts")
+		case p.Addr().Is6() && p.Overlaps(linkLocal6):
+			k.bad("space.targets", p.String(), "is of a link, or has some that are, and does not say of which: name addresses that are good beyond it")
 		}
 	}
 }
+
+// linkLocal6 is of every link (RFC 4291, 2.5.6): the kernel would send on whichever.
+var linkLocal6 = netip.MustParsePrefix("fe80::/10")
 
 // plain refuses what would move the cursor of a terminal that it is printed on, or begin a line in a message.
 func (k *checker) plain(key, value string) {

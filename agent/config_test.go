@@ -62,6 +62,7 @@ func TestMalformedConfigurations(t *testing.T) {
 		{"[space]\ntargets = [\"0.0.0.0\"]\n", ":2: space.targets = \"0.0.0.0/32\": is no unicast"},
 		{"[space]\ntargets = [\"223.255.255.0/24\", \"239.0.0.0/24\"]\n", ":2: space.targets = \"239.0.0.0/24\": is no unicast"},
 		{"[space]\ntargets = [\"ff02::1\"]\n", ":2: space.targets = \"ff02::1/128\": is no unicast"},
+		{"[space]\ntargets = [\"fe80::1\"]\n", ":2: space.targets = \"fe80::1/128\": is of a link, or has some that are"},
 		{"[space]\ntargets = [\"::\"]\n", ":2: space.targets = \"::/128\": is no unicast"},
 		{"[space]\ntargets = [\"@\"]\n", ":2: space.targets = [\"@\"]: name a file after the @"},
 		{"[space]\ntargets = [\"@/dev/null\"]\n", ":2: space.targets = [\"@/dev/null\"]: /dev/null names no address"},

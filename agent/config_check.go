@@ -127,7 +127,7 @@ func (k *checker) space() {
 		case !isUnicast(p):
 			k.bad("space.targets", p.String(), "is no unicast address, or has some that are none: name the addresses of hosts")
 		case p.Addr().Is6() && p.Overlaps(linkLocal6):
-			k.bad("space.targets", p.String(), "is of a link, or has some that are, and does not say of which: name addresses that are good beyond it")
+			k.bad("space.targets", p.String(), "is of a link, or has some that are, and does not say of which: name others")
 		}
 	}
 }

@@ -69,7 +69,8 @@ func openPath(samples []netip.Addr, age time.Duration) (*path, error) {
 		_ = unix.Close(news)
 		return nil, err
 	}
-	p := &path{samples: samples, age: age, news: news, buf: make([]byte, netlinkBuffer), ask: ask, answ: make([]byte, netlinkBuffer), ways: map[netip.Addr]int32{}, cuts: map[netip.Prefix]cut{}, routers: map[hop]cut{}}
+	p := &path{samples: samples, age: age, news: news, buf: make([]byte, netlinkBuffer), ask: ask, answ: make([]byte, netlinkBuffer),
+		ways: map[netip.Addr]int32{}, cuts: map[netip.Prefix]cut{}, routers: map[hop]cut{}}
 	p.follow()
 	return p, nil
 }

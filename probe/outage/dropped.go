@@ -37,7 +37,7 @@ func (d *Detector) drop(b *block, at probe.Instant) {
 	if o := b.Open; o != nil {
 		dark := slices.DeleteFunc(slices.Clone(o.Dark), d.deserted)
 		if !d.over(b, dark) {
-			o.Dark = dark
+			o.Dark, o.Watched = dark, slices.DeleteFunc(slices.Clone(o.Watched), d.deserted)
 		} else {
 			d.revise(b, o, Revision{At: at, Finding: Dropped, Kind: o.Kind, Addresses: []netip.Addr{}, Rounds: d.roundsAround(at-1, at)})
 			d.close(b, instant(d.Covered), at)

@@ -185,7 +185,7 @@ func (d *Detector) openDark(b *block, dark []netip.Prefix, seen probe.Instant) {
 		start = d.Parts[part].Open.lastPhase().Start // its run is over: who lives now may have been asked late in a round
 	}
 	d.enter(b, Partial, d.afterLast(b, start), seen)
-	b.Open.Cause, b.Open.Dark = causeDark, dark
+	b.Open.Cause, b.Open.Dark, b.Open.Watched = causeDark, dark, dark
 	for i := range d.Hosts {
 		h := &d.Hosts[i]
 		if inAny(dark, h.Addr) {
@@ -196,7 +196,7 @@ func (d *Detector) openDark(b *block, dark []netip.Prefix, seen probe.Instant) {
 }
 
 func (d *Detector) opened(b *block, seen probe.Instant) {
-	d.measure(b)
+	d.measure(b, seen)
 	d.publish(b)
 	d.move(b, Partial, b.Open.Start.At, seen, "")
 }

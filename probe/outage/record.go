@@ -11,11 +11,13 @@ import (
 type record struct {
 	Outage
 	Cause    cause
-	Back     Interval      // when life came back after the last total phase
-	Fraction int64         // millionths: of life that was left
-	Worst    int64         // millionths: the lowest response rate of a pass
-	Short    probe.Instant // when less than what it had was last seen to answer
-	Unasked  []int32       // hosts that were not asked in the last total phase, ascending
+	Back     Interval       // when life came back after the last total phase
+	Fraction int64          // millionths: of life that was left
+	Worst    int64          // millionths: the lowest response rate of a pass
+	WorstAt  probe.Instant  // when that was seen
+	Watched  []netip.Prefix // the dark prefixes that it began with, which it waits for
+	Short    probe.Instant  // when less than what it had was last seen to answer
+	Unasked  []int32        // hosts that were not asked in the last total phase, ascending
 }
 
 // lastPhase is the phase that goes on, or was the last.

@@ -17,7 +17,8 @@ func (d *Detector) settle(b *block, r *probe.Round, seen probe.Instant) {
 	switch {
 	case b.Open != nil:
 		d.doubtTotal(b, r, seen)
-		d.measure(b)
+		d.measure(b, seen)
+		d.darkToo(b, r, seen)
 		d.tryClose(b, seen)
 		if b.Open != nil && r.Kind == probe.Full {
 			d.outlast(b, seen)
@@ -74,8 +75,24 @@ func (d *Detector) wasPartial(b *block, seen probe.Instant) {
 	o.Kind, o.Dark = worstPhase(o.Phases), d.darkParts(b)
 	o.Worst = 2 * million // to be measured
 	d.move(b, Partial, o.lastPhase().Start.At, seen, "")
-	d.measure(b)
+	d.measure(b, seen)
 	d.publish(b)
+}
+
+// darkToo adds to a partial outage's dark prefixes those that are found dark later, and were at its worst pass.
+func (d *Detector) darkToo(b *block, r *probe.Round, seen probe.Instant) {
+	o := b.Open
+	if b.State != Partial || o.Kind != Partial || r.Kind != probe.Full {
+		return
+	}
+	more := slices.DeleteFunc(append(d.darkParts(b), d.decidedDark(b, seen)...), func(p netip.Prefix) bool {
+		return d.Areas[d.areas[p]].First > o.WorstAt
+	})
+	if dark := largest(append(more, o.Dark...)); !slices.Equal(dark, o.Dark) {
+		o.Dark = dark
+		d.detail(b, o)
+		d.publish(b)
+	}
 }
 
 // darkParts is the blocks of the space that are total, where b is the space.
@@ -120,7 +137,7 @@ func (d *Detector) doubtful(b *block) bool {
 }
 
 // measure keeps the figures of the worst pass.
-func (d *Detector) measure(b *block) {
+func (d *Detector) measure(b *block, seen probe.Instant) {
 	o := b.Open
 	if b.State == Total {
 		return
@@ -130,7 +147,7 @@ func (d *Detector) measure(b *block) {
 		return
 	}
 	first := o.Worst > million
-	o.Worst = rate
+	o.Worst, o.WorstAt = rate, seen
 	o.Observed = d.observed(b)
 	o.Expected = Ratio(b.Expected, million)
 	o.ResponseRate = Ratio(int64(o.Observed)*million, b.Expected)
@@ -384,7 +401,11 @@ func (b *block) orAsLoss(back Interval) Interval {
 
 // relit is when all of an outage's dark prefixes had come back; it is not ok before that.
 func (d *Detector) relit(o *record) (end Interval, ok bool) {
-	for _, p := range o.Dark {
+	watched := o.Watched
+	if watched == nil { // it opened under a version that had none
+		watched = o.Dark
+	}
+	for _, p := range watched {
 		a := &d.Areas[d.areas[p]]
 		if a.Sure != 0 || !d.mostlyBack(p, o.Start.Earliest.Add(-d.MedianGap)) {
 			return Interval{}, false

@@ -22,6 +22,7 @@ type Detector struct {
 	hosts    map[netip.Addr]int32
 	areas    map[netip.Prefix]int32
 	findings Findings
+	ahead    ahead
 }
 
 // memory is what a Detector must not forget between two runs. Its fields are exported for encoding/gob.

@@ -193,7 +193,8 @@ func (d *Detector) still(r *probe.Round, e *event, i int32) {
 	}
 	d.weigh(e.Seen)
 	alone := d.odds(s, h, e)
-	odds := d.withPath(alone, r, e)
+	odds := d.Path.with(alone, moment(r, e))
+	own := d.pathAhead(r, e).with(alone, moment(r, e))
 	silent := silence{From: e.from, To: e.to, Host: s.Host, Code: s.Code, Weight: weight(odds), Alone: d.alone(s, h)}
 	slack := d.Slack + d.flight(r, s)
 	for _, b := range blocksOf(h) {
@@ -205,8 +206,11 @@ func (d *Detector) still(r *probe.Round, e *event, i int32) {
 	counted := false
 	for _, i := range h.Areas {
 		a, again := &d.Areas[i], silent
+		if int(i) >= len(d.Parts) { // a part of a block may be silent in a burst, a block is so only for a reason
+			again.Weight = weight(own)
+		}
 		if e.from > a.Lived && h.straddles(a.Lived) {
-			again.Weight, counted = max(again.Weight, weight(d.withPath(d.oddsAfterLife(s, h), r, e))), true
+			again.Weight, counted = max(again.Weight, weight(d.Path.with(d.oddsAfterLife(s, h), moment(r, e)))), true
 		}
 		if d.inOutage(h) {
 			again.Weight = min(again.Weight, h.stillAway(a.Lived, e.from))
@@ -216,12 +220,12 @@ func (d *Detector) still(r *probe.Round, e *event, i int32) {
 	h.Counted = h.Counted || counted
 	d.Path.put(d.sample(r, s, e, false, alone))
 	d.weigh(e.Seen)
-	h.Silent, h.SilentAt, h.Own = true, max(h.SilentAt, e.from), alone*million/odds
+	h.Silent, h.SilentAt, h.Own = true, max(h.SilentAt, e.from), alone*million/own
 	if h.Since == 0 && e.from > h.Lived {
 		h.Since, h.SinceBy, h.Counted = e.from, e.to, false
 	}
 	if h.Since != 0 {
-		h.Weight += silent.Weight
+		h.Weight += weight(own)
 	}
 	for _, b := range blocksOf(h) {
 		d.doubt(&d.Parts[b], h, e.Seen)
@@ -264,11 +268,6 @@ func (d *Detector) odds(s *service, h *host, e *event) int64 {
 		odds += h.Own * max(own-odds, 0) / million
 	}
 	return min(odds, mostSilence)
-}
-
-// withPath is a chance of silence, in millionths, with that of the path at the time.
-func (d *Detector) withPath(odds int64, r *probe.Round, e *event) int64 {
-	return million - (million-odds)*(million-d.Path.lossAt(moment(r, e)))/million
 }
 
 // oddsAfterLife is the chance of silence, in millionths, of a service whose host just lived.

@@ -71,6 +71,41 @@ func (p *path) lossAt(t probe.Instant) int64 {
 	return sum
 }
 
+const quickSweep = 60_000 // milliseconds
+
+// ahead is the path as the samples of a round tell that does not say when it asked those who were silent: they are seen in order of
+// sending, but all at its end, and not taken in before.
+type ahead struct {
+	path
+	since probe.Instant // what was sent until then has been taken in
+	round *probe.Round
+	pass  int32
+	seen  probe.Instant
+	next  int // of Waiting
+}
+
+// pathAhead is the path at the moment of an observation: of a quick sweep of that kind as its samples tell, for a burst may take much of it.
+// In a longer one, nobody knows who was asked in it.
+func (d *Detector) pathAhead(r *probe.Round, e *event) *path {
+	if !e.untold || int64(e.to-e.from) > quickSweep {
+		return &d.Path
+	}
+	a, at := &d.ahead, moment(r, e)
+	if a.round != r || a.pass != e.pass || a.seen != e.Seen || a.since != d.Path.At || at < a.At {
+		*a = ahead{path: path{At: d.Path.At, Bad: d.Path.Bad}, since: d.Path.At, round: r, pass: e.pass, seen: e.Seen}
+	}
+	for ; a.next < len(d.Path.Waiting) && d.Path.Waiting[a.next].From <= at; a.next++ {
+		s := d.Path.Waiting[a.next]
+		a.take(&s)
+	}
+	return &a.path
+}
+
+// with is a chance of silence, in millionths, with that of the path at t.
+func (p *path) with(odds int64, t probe.Instant) int64 {
+	return million - (million-odds)*(million-p.lossAt(t))/million
+}
+
 // at is the chances at t, not before At.
 func (p *path) at(t probe.Instant) [len(bursts)]int64 {
 	next := p.Bad

@@ -161,7 +161,9 @@ func (d *Detector) Advance(until probe.Instant) Findings {
 		l.next++
 		d.judge(l, e)
 	}
-	d.lines = slices.DeleteFunc(d.lines, func(l *line) bool { return l.next == len(l.events) && l.events[l.next-1].Seen < until })
+	d.lines = slices.DeleteFunc(slices.Clone(d.lines), func(l *line) bool {
+		return l.judged() && l.events[l.next-1].Seen < until && !slices.ContainsFunc(d.lines, func(o *line) bool { return !o.judged() && besides(o.round, l.round) })
+	})
 	if until != EndOfTime {
 		d.Judged = max(d.Judged, until)
 	}

@@ -32,8 +32,9 @@ func (d *Detector) observe(r *probe.Round, e *event) {
 		if !known {
 			i = d.meet(e.addr, p, e.Seen)
 		}
+		d.hear(r, e)
 		d.live(r, e, i)
-	case known && !sighted:
+	case known && (!sighted || d.deaf(r) || d.heardElsewhere(r, e)):
 		h := &d.Hosts[d.Services[i].Host]
 		h.VainAt = max(h.VainAt, e.from)
 	case known && !d.boxed(e):

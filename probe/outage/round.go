@@ -64,14 +64,13 @@ func (d *Detector) settleIn(vantage string, at probe.Instant) {
 			d.Services[i].FastRTT, d.Services[i].RTTs = 0, 0
 		}
 	}
+	v := vantageSeen{Name: vantage}
+	if k >= 0 {
+		v = d.Vantages[k]
+	}
+	v.At = at
 	d.Vantages = slices.DeleteFunc(d.Vantages, func(v vantageSeen) bool { return v.Name == vantage || v.At < since })
-	d.Vantages = append(d.Vantages, vantageSeen{vantage, at})
-}
-
-// vantageSeen is one of late, and when a line of it last began.
-type vantageSeen struct {
-	Name string
-	At   probe.Instant
+	d.Vantages = append(d.Vantages, v)
 }
 
 // gapBetween reports whether so much time lies between two moments that it is a gap: 2.5 rounds or, before it is known how
@@ -116,6 +115,7 @@ func (d *Detector) end(r *probe.Round, seen probe.Instant) {
 	}
 	if r.Kind == probe.Full {
 		d.missRound(r, covered, seen)
+		d.hearNothing(r)
 		d.TooFast = 0
 		d.passOver(r)
 		d.learnRound(r)

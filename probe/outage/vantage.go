@@ -1,0 +1,88 @@
+package outage
+
+import (
+	"cmp"
+	"slices"
+
+	"brownout/probe"
+)
+
+// vantageSeen is one of late, when a line of it last began, and whether it hears anybody.
+type vantageSeen struct {
+	Name  string
+	At    probe.Instant
+	Heard probe.Instant // send time of the latest life that it saw
+	Deaf  probe.Instant // the end of the first full line in which it heard nobody since; 0: there was none
+}
+
+func (d *Detector) vantage(name string) *vantageSeen {
+	k := slices.IndexFunc(d.Vantages, func(v vantageSeen) bool { return v.Name == name })
+	if k < 0 {
+		return nil
+	}
+	return &d.Vantages[k]
+}
+
+// hear notes life that a line's vantage saw.
+func (d *Detector) hear(r *probe.Round, e *event) {
+	if v := d.vantage(r.Vantage); v != nil {
+		v.Heard, v.Deaf = max(v.Heard, e.from), 0
+	}
+}
+
+// hearNothing notes, as a full line ends, that its vantage has heard nobody since it began, though it asked who usually answers.
+func (d *Detector) hearNothing(r *probe.Round) {
+	v := d.vantage(r.Vantage)
+	if v == nil || v.Deaf != 0 || v.Heard >= r.Start {
+		return
+	}
+	asked := 0
+	for i := range r.Passes {
+		due, unsent := d.baselineIn(&r.Passes[i])
+		asked += due - unsent
+	}
+	if asked >= usualForDark {
+		v.Deaf = r.End
+	}
+}
+
+// deaf reports whether a line's vantage heard nobody in a whole line, and another, that still looks, has heard somebody since: then its
+// silence is its own. Where all are silent, nobody has been heard since.
+func (d *Detector) deaf(r *probe.Round) bool {
+	v := d.vantage(r.Vantage)
+	return v != nil && v.Deaf != 0 && slices.ContainsFunc(d.Vantages, func(o vantageSeen) bool { return o.Heard >= v.Deaf })
+}
+
+// heardElsewhere reports whether a line of another vantage that began during this one has life of the same service: together they are one
+// round, and nobody tells whether the silence came before that or after.
+func (d *Detector) heardElsewhere(r *probe.Round, e *event) bool {
+	if len(d.Vantages) < 2 || int64(e.to-e.from) <= probe.PlanTolerance.Milliseconds() {
+		return false
+	}
+	protocol := r.Passes[e.pass].Protocol.Code()
+	return slices.ContainsFunc(d.lines, func(l *line) bool {
+		o := l.round
+		k := passBy(o, protocol)
+		if k < 0 || !besides(r, o) {
+			return false
+		}
+		p := &o.Passes[k]
+		target, ok := p.Targets.Index(e.addr)
+		i, found := slices.BinarySearchFunc(p.Answers, int32(target), func(a probe.Answer, t int32) int { return cmp.Compare(a.Target, t) })
+		if !ok || !found || !p.Answers[i].Outcome.Life() {
+			return false
+		}
+		a := &p.Answers[i]
+		service, known := d.services[serviceKey{e.addr, p.Protocol}]
+		from, _ := bounds(o, a.Offset)
+		return from < r.End && !d.tooFast(service, known, &event{outcome: a.Outcome, rtt: a.RTT})
+	})
+}
+
+// besides reports whether a line of another vantage began during a line.
+func besides(r, o *probe.Round) bool {
+	return r.Vantage != o.Vantage && r.Start <= o.Start && (o.Start < r.End || o.Start == r.Start)
+}
+
+// judged reports whether all of a line has been.
+func (l *line) judged() bool { return l.next == len(l.events) }

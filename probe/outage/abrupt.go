@@ -13,7 +13,7 @@ import (
 
 // abrupt reports whether a block's level fell by a fifth within a few rounds around a moment, and whether so many left together
 // or, by loss that all suffer alike, come and go. The level of this moment counts where no full round has ended since; but not
-// where it had been falling for hours, for then a moment's loss would make the fall look abrupt.
+// where it had been falling for hours by half as much, for then a moment's loss would make the fall look abrupt.
 func (d *Detector) abrupt(b *block, is *suspicion, now probe.Instant) bool {
 	t := is.start.At
 	var before, after, highest, rounds int64
@@ -33,13 +33,17 @@ func (d *Detector) abrupt(b *block, is *suspicion, now probe.Instant) bool {
 		highest, last = max(highest, r.Rate), r
 	}
 	if before == 0 && last.At >= t.Add(-longestGap) { // it fell while nobody looked
-		before = last.Rate
+		for _, r := range b.Rates {
+			if r.At <= last.At && r.At >= last.At.Add(-5*d.MedianGap/2) {
+				before = max(before, r.Rate)
+			}
+		}
 	}
 	if rounds == 0 {
-		if 10*before < 9*highest {
+		after = d.level(b)
+		if 10*before < 9*highest && before-after < 2*(highest-before) {
 			return false
 		}
-		after = d.level(b)
 	}
 	if before-after < abruptFall {
 		return false

@@ -37,7 +37,7 @@ func (i Interval) with(other Interval) Interval {
 
 // tryPartial opens a partial outage where the evidence, a confirmation or later round included, is decisive after having
 // been certain for as long as a total outage takes, and neither moving hosts, nor filtering, nor a rate limit explains it.
-func (d *Detector) tryPartial(b *block, seen probe.Instant) {
+func (d *Detector) tryPartial(b *block, r *probe.Round, seen probe.Instant) {
 	gone := d.exodus(b)
 	is := b.suspicion(&gone)
 	b.Lossy = ""
@@ -56,7 +56,7 @@ func (d *Detector) tryPartial(b *block, seen probe.Instant) {
 	case len(dark) > 0:
 		d.openDark(b, dark, seen)
 		return
-	case b.LossAt == 0 || is.odds < enough || int64(seen-b.LossAt) < d.longEnough() || d.falling(b, &is):
+	case b.LossAt == 0 || is.odds < enough || int64(seen-b.LossAt) < d.longEnough() || d.falling(b, &is, r):
 		return
 	}
 	d.enter(b, Partial, d.afterLast(b, is.start), seen)
@@ -76,10 +76,22 @@ func (d *Detector) asMany(b *block) bool {
 	return 10*d.alive(b, EndOfTime)*million >= 9*b.Expected
 }
 
-// falling reports whether nothing has lived in a block since a suspicion's start: it may be total yet.
-func (d *Detector) falling(b *block, is *suspicion) bool {
+// falling reports whether nothing has lived in a block since a suspicion's start: it may be total yet. A line between rounds that asked only
+// who had been silent before it brings that no nearer.
+func (d *Detector) falling(b *block, is *suspicion, r *probe.Round) bool {
 	a := &d.Areas[b.Index]
-	return a.Weight >= certain && a.Lived < is.start.Latest.Add(d.longEnough())
+	return a.Weight >= certain && a.Lived < is.start.Latest.Add(d.longEnough()) && (r.Kind == probe.Full || d.asksMore(b, r))
+}
+
+// asksMore reports whether a line asked hosts of a block that usually answer and were not silent before it.
+func (d *Detector) asksMore(b *block, r *probe.Round) bool {
+	return slices.ContainsFunc(d.usualIn(b), func(i int32) bool {
+		h := &d.Hosts[i]
+		return (h.Since == 0 || h.Since >= r.Start) && slices.ContainsFunc(r.Passes, func(p probe.Pass) bool {
+			_, ok := p.Targets.Index(h.Addr)
+			return ok
+		})
+	})
 }
 
 // mayHaveMoved reports whether it is too early to call hosts gone, for not every address has been asked since they were

@@ -24,7 +24,7 @@ func (d *Detector) settle(b *block, r *probe.Round, seen probe.Instant) {
 			d.outlast(b, seen)
 		}
 	case b.State == Up && b.Usual >= usualForPartial && (r.Kind == probe.Full || b.Suspect != 0 && r.Start >= b.Suspect):
-		d.tryPartial(b, seen)
+		d.tryPartial(b, r, seen)
 	}
 	if b.Index == 0 {
 		d.darkenSpace(seen)

@@ -67,7 +67,24 @@ func (d *Detector) tryPartial(b *block, r *probe.Round, seen probe.Instant) {
 
 // lessAlive reports whether a block answers less than it should, since it fell abruptly; not where a protocol is filtered.
 func (d *Detector) lessAlive(b *block, is *suspicion, now probe.Instant) bool {
-	return len(b.Filtered) == 0 && d.rate(b, nil) <= lessThanUsual && !d.asMany(b) && d.abrupt(b, is, now)
+	return len(b.Filtered) == 0 && d.rate(b, nil) <= lessThanUsual && d.rateOfOld(b) <= lessThanUsual && !d.asMany(b) && d.abrupt(b, is, now)
+}
+
+// rateOfOld is the response rate, in millionths, of a block without the hosts that were lit once it had been learned and have not lived for
+// two days: who answers in its addresses for some hours, as a middlebox does, is not missed when that ends.
+func (d *Detector) rateOfOld(b *block) int64 {
+	answering, expected := int64(0), int64(0)
+	for i := range d.Hosts {
+		h := &d.Hosts[i]
+		if !b.holds(h) || h.Expected == 0 || h.New && h.Lived < h.First.Add(2*movedWithin) {
+			continue
+		}
+		expected += h.Expected
+		if h.Answers {
+			answering += million
+		}
+	}
+	return answering * 1000 / max(expected/1000, 1)
 }
 
 // asMany reports whether nine in ten answer of as many as should, whoever they are: where a pool's addresses are dealt anew every

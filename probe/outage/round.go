@@ -393,7 +393,7 @@ func (d *Detector) graduate(b *block, r *probe.Round) {
 	case !b.Observable && b.State != Unobservable && b.Suspect == 0:
 		d.move(b, Unobservable, r.End, r.End, "")
 	}
-	rate := min(d.rate(b, nil), million)
+	rate := min(max(d.rate(b, nil), d.rateOfOld(b)), million)
 	const kept = 16
 	if b.Rates = append(b.Rates, rateAt{r.End, d.level(b)}); len(b.Rates) > kept {
 		b.Rates = slices.Delete(b.Rates, 0, 1)

@@ -2,6 +2,7 @@ package outage
 
 import (
 	"cmp"
+	"math"
 	"net/netip"
 	"slices"
 
@@ -45,7 +46,7 @@ func (d *Detector) abrupt(b *block, is *suspicion, now probe.Instant) bool {
 			return false
 		}
 	}
-	if before-after < abruptFall {
+	if before-after < abruptFall+3*d.flutter(b, now)/2 { // the highest of some rounds and the lowest of others lie so far apart by chance
 		return false
 	}
 	return d.leftTogether(b, now) >= abruptFall || is.cause == causeLoss && d.flickers(b, t, now) >= abruptFall/2
@@ -135,6 +136,27 @@ func (d *Detector) level(b *block) int64 {
 		}
 	}
 	return answering * 1000 / max(expected/1000, 1)
+}
+
+// flutter is the standard deviation of a block's level by who answers now and who then, in millionths. Where rounds ask some hosts and
+// others in turn, it is less: most have not been asked anew.
+func (d *Detector) flutter(b *block, now probe.Instant) int64 {
+	expected, asked, variance := int64(0), int64(0), int64(0)
+	for i := range d.Hosts {
+		h := &d.Hosts[i]
+		if !b.holds(h) {
+			continue
+		}
+		expected += h.AllDay
+		variance += h.AllDay * (million - h.AllDay) / million
+		if max(h.Lived, h.SilentAt) >= now.Add(-5*d.MedianGap/2) {
+			asked += h.AllDay
+		}
+	}
+	if 2*asked < expected {
+		return 0
+	}
+	return int64(math.Sqrt(float64(variance*million))) * 1000 / max(expected/1000, 1)
 }
 
 // leftAtOnce is the evidence, in micro-nats, of those hosts of a dark prefix that fell silent at one moment: the

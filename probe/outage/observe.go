@@ -329,7 +329,7 @@ func (d *Detector) sample(r *probe.Round, s *service, e *event, life bool, odds 
 		out.Until = r.End
 	}
 	if out.Code == probe.ICMP.Code() {
-		out.Pace = d.pace(&d.Hosts[s.Host], e.from)
+		out.Pace = d.pace(&d.Hosts[s.Host], out.From)
 	}
 	return out
 }

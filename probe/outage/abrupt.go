@@ -142,11 +142,7 @@ func (d *Detector) level(b *block) int64 {
 // others in turn, it is less: most have not been asked anew.
 func (d *Detector) flutter(b *block, now probe.Instant) int64 {
 	expected, asked, variance := int64(0), int64(0), int64(0)
-	for i := range d.Hosts {
-		h := &d.Hosts[i]
-		if !b.holds(h) {
-			continue
-		}
+	for _, h := range d.hostsOf(b) {
 		expected += h.AllDay
 		variance += h.AllDay * (million - h.AllDay) / million
 		if max(h.Lived, h.SilentAt) >= now.Add(-5*d.MedianGap/2) {
@@ -156,7 +152,7 @@ func (d *Detector) flutter(b *block, now probe.Instant) int64 {
 	if 2*asked < expected {
 		return 0
 	}
-	return int64(math.Sqrt(float64(variance*million))) * 1000 / max(expected/1000, 1)
+	return int64(math.Sqrt(float64(variance)*million)) * 1000 / max(expected/1000, 1)
 }
 
 // leftAtOnce is the evidence, in micro-nats, of those hosts of a dark prefix that fell silent at one moment: the

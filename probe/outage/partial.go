@@ -74,9 +74,8 @@ func (d *Detector) lessAlive(b *block, is *suspicion, now probe.Instant) bool {
 // two days: who answers in its addresses for some hours, as a middlebox does, is not missed when that ends.
 func (d *Detector) rateOfOld(b *block) int64 {
 	answering, expected := int64(0), int64(0)
-	for i := range d.Hosts {
-		h := &d.Hosts[i]
-		if !b.holds(h) || h.Expected == 0 || h.New && h.Lived < h.First.Add(2*movedWithin) {
+	for _, h := range d.hostsOf(b) {
+		if h.Expected == 0 || h.New && h.Lived < h.First.Add(2*movedWithin) {
 			continue
 		}
 		expected += h.Expected

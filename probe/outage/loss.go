@@ -23,6 +23,9 @@ type cusum struct {
 	Since probe.Instant // the first that was sent after the likeliest moment
 	Sure  probe.Instant // a change later is 1,000 times less likely than then; 0: that cannot be said yet
 
+	Sweep    probe.Instant // the end of the quick sweep that was weighed last
+	Net, Low int64         // micro-nats of that sweep so far, and the lowest that it was
+
 	Fall         int64         // micro-nats against the change since Mark
 	Mark, Before probe.Instant // a change at Before or earlier is 1,000 times less likely than the likeliest
 }
@@ -43,6 +46,24 @@ func (c *cusum) weigh(at probe.Instant, news int64) {
 	if c.Sure == 0 && c.Odds >= certain {
 		c.Sure = at
 	}
+}
+
+// mostOfSweep bounds what the loss in a sweep of seconds counts that does not tell when it asked those who were silent: a burst may have
+// taken a good part of it, so all of it is one piece of news.
+var mostOfSweep = enough / 4
+
+// newsOf is what a sample adds to the odds, in micro-nats, within such a bound.
+func (c *cusum) newsOf(s *sample, news int64) int64 {
+	if !s.Quick {
+		return news
+	}
+	if c.Sweep != s.Until {
+		c.Sweep, c.Net, c.Low = s.Until, 0, 0
+	}
+	before := min(c.Net, c.Low+mostOfSweep)
+	c.Net += news
+	c.Low = min(c.Low, c.Net)
+	return min(c.Net, c.Low+mostOfSweep) - before
 }
 
 // fractions are the alternatives, in millionths of the usual life.
@@ -76,7 +97,7 @@ func (t *lossTest) weigh(s *sample) {
 	}
 	for i, f := range fractions {
 		against := s.against(f)
-		t.Losses[i].weigh(s.From, against)
+		t.Losses[i].weigh(s.From, t.Losses[i].newsOf(s, against))
 		t.Back[i].weigh(s.From, -against)
 	}
 	if len(t.Recent) == longestLoss {

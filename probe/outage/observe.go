@@ -326,7 +326,7 @@ func (d *Detector) stillSilent(s *service, since int64) int64 {
 func (d *Detector) sample(r *probe.Round, s *service, e *event, life bool, odds int64) sample {
 	out := sample{From: moment(r, e), Spread: int64(e.to - e.from), Host: s.Host, Code: s.Code, Odds: int32(odds), Life: life}
 	if e.untold {
-		out.Until = r.End
+		out.Until, out.Quick = r.End, int64(r.End-r.Start) <= quickSweep
 	}
 	if out.Code == probe.ICMP.Code() {
 		out.Pace = d.pace(&d.Hosts[s.Host], out.From)

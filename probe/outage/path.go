@@ -44,6 +44,7 @@ type sample struct {
 	From   probe.Instant
 	Spread int64         // milliseconds by which that may be off, either way
 	Until  probe.Instant // of an untold event: its round's end; else 0
+	Quick  bool          // of such an event, and its round took seconds
 	Host   int32
 	Code   uint32 // of its protocol
 	Pace   int64  // of ICMP: thousandths of probes a second into its /24

@@ -9,10 +9,16 @@ import (
 	"brownout/probe/outage"
 )
 
-// Bursts of loss on the way are no outage to quick sweeps either, in the order of the addresses, of which somebody tells who answered and
-// at most when: two sweeps in a row may be hit.
+// Bursts of loss on the way are no outage to quick sweeps either, of which somebody tells who answered and at most when: two sweeps in a
+// row may be hit, and who was silent lies all over the space where it was asked in random order.
 func TestBurstsInQuickSweeps(t *testing.T) {
-	for name, told := range map[string]func(*probe.Round) *probe.Round{"who and when": unseeded, "who": bare} {
+	for name, as := range map[string]struct {
+		told    func(*probe.Round) *probe.Round
+		ordered bool
+	}{
+		"who and when, in order": {unseeded, true}, "who, in order": {bare, true},
+		"who and when, at random": {unseeded, false}, "who, at random": {bare, false},
+	} {
 		t.Run(name, func(t *testing.T) {
 			count := 0
 			for seed := range uint64(cases(3, 24)) {
@@ -20,7 +26,7 @@ func TestBurstsInQuickSweeps(t *testing.T) {
 				rng := rand.New(rand.NewPCG(seed, 2))
 				var lines []*probe.Round
 				for i := range int64(14 * 24 * 12) {
-					lines = append(lines, told(w.sweep(rng, simStart.Add(i*5*minute), 12*time.Second)))
+					lines = append(lines, as.told(w.sweep(rng, simStart.Add(i*5*minute), 12*time.Second, as.ordered)))
 				}
 				h, err := outage.Replay(outage.Config{}, &source{lines})
 				if err != nil {
@@ -38,8 +44,8 @@ func TestBurstsInQuickSweeps(t *testing.T) {
 	}
 }
 
-// sweep asks in the order of the addresses, over a way that takes four in five for 3 s on average, in 3 % of the time.
-func (w *world) sweep(rng *rand.Rand, start probe.Instant, span time.Duration) *probe.Round {
+// sweep asks in the order of the addresses, or at random, over a way that takes four in five for 3 s on average, in 3 % of the time.
+func (w *world) sweep(rng *rand.Rand, start probe.Instant, span time.Duration, ordered bool) *probe.Round {
 	ms := span.Milliseconds()
 	bad := make([]bool, ms)
 	for at := int64(-60_000); at < ms; {
@@ -60,6 +66,9 @@ func (w *world) sweep(rng *rand.Rand, start probe.Instant, span time.Duration) *
 		h := &w.hosts[i]
 		target, _ := w.space.Index(h.addr)
 		offset := ms * int64(target) / int64(w.space.Len())
+		if !ordered {
+			offset = rng.Int64N(ms)
+		}
 		if rng.Float64() >= h.by[probe.ICMP] || bad[offset] && rng.Float64() < 0.8 {
 			continue
 		}

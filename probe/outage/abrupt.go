@@ -16,26 +16,26 @@ import (
 // or, by loss that all suffer alike, come and go. The level of this moment counts where no full round has ended since; but not
 // where it had been falling for hours by half as much, for then a moment's loss would make the fall look abrupt.
 func (d *Detector) abrupt(b *block, is *suspicion, now probe.Instant) bool {
-	t := is.start.At
+	t, around := is.start.At, 5*d.turn(b, now)/2
 	var before, after, highest, rounds int64
 	var last rateAt // before it
 	for _, r := range b.Rates {
 		switch {
-		case r.At > t && r.At <= t.Add(5*d.MedianGap/2):
+		case r.At > t && r.At <= t.Add(around):
 			if rounds++; rounds == 1 || r.Rate < after {
 				after = r.Rate
 			}
 			continue
 		case r.At > t:
 			continue
-		case r.At >= t.Add(-5*d.MedianGap/2):
+		case r.At >= t.Add(-around):
 			before = max(before, r.Rate)
 		}
 		highest, last = max(highest, r.Rate), r
 	}
 	if before == 0 && last.At >= t.Add(-longestGap) { // it fell while nobody looked
 		for _, r := range b.Rates {
-			if r.At <= last.At && r.At >= last.At.Add(-5*d.MedianGap/2) {
+			if r.At <= last.At && r.At >= last.At.Add(-around) {
 				before = max(before, r.Rate)
 			}
 		}
@@ -136,6 +136,35 @@ func (d *Detector) level(b *block) int64 {
 		}
 	}
 	return answering * 1000 / max(expected/1000, 1)
+}
+
+// turn is how long it takes, in milliseconds, until those that are expected of a block have been asked: a round or, where rounds ask some
+// and then others, as many as nine in ten of them take, a dozen at most.
+func (d *Detector) turn(b *block, now probe.Instant) int64 {
+	type asked struct{ ago, expected int64 }
+	var list []asked
+	all, late := int64(0), int64(0)
+	for _, h := range d.hostsOf(b) {
+		if h.AllDay == 0 {
+			continue
+		}
+		a := asked{int64(now - max(h.Lived, h.SilentAt)), h.AllDay}
+		list, all = append(list, a), all+a.expected
+		if a.ago > 5*d.MedianGap/2 {
+			late += a.expected
+		}
+	}
+	if 2*late <= all {
+		return d.MedianGap
+	}
+	slices.SortStableFunc(list, func(a, b asked) int { return cmp.Compare(a.ago, b.ago) })
+	sum := int64(0)
+	for _, a := range list {
+		if sum += a.expected; 10*sum >= 9*all {
+			return min(a.ago, 12*d.MedianGap)
+		}
+	}
+	return d.MedianGap
 }
 
 // flutter is the standard deviation of a block's level by who answers now and who then, in millionths. Where rounds ask some hosts and

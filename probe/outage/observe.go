@@ -32,7 +32,7 @@ func (d *Detector) observe(r *probe.Round, e *event) {
 		if !known {
 			i = d.meet(e.addr, p, e.Seen)
 		}
-		d.hear(r, e)
+		d.hear(r, e, i)
 		d.live(r, e, i)
 	case known && (!sighted || d.deaf(r) || d.heardElsewhere(r, e)):
 		h := &d.Hosts[d.Services[i].Host]

@@ -13,6 +13,8 @@ type vantageSeen struct {
 	At    probe.Instant
 	Heard probe.Instant // send time of the latest life that it saw
 	Deaf  probe.Instant // the end of the first full line in which it heard nobody since; 0: there was none
+	Asked []int32       // the services that it asked in that line, ascending
+	Belie string        // the vantage that heard one of them since then, the last
 }
 
 func (d *Detector) vantage(name string) *vantageSeen {
@@ -23,10 +25,21 @@ func (d *Detector) vantage(name string) *vantageSeen {
 	return &d.Vantages[k]
 }
 
-// hear notes life that a line's vantage saw.
-func (d *Detector) hear(r *probe.Round, e *event) {
-	if v := d.vantage(r.Vantage); v != nil {
-		v.Heard, v.Deaf = max(v.Heard, e.from), 0
+// hear notes life of a service that a line's vantage saw.
+func (d *Detector) hear(r *probe.Round, e *event, service int32) {
+	v := d.vantage(r.Vantage)
+	if v == nil {
+		return
+	}
+	v.Heard, v.Deaf, v.Asked, v.Belie = max(v.Heard, e.from), 0, nil, ""
+	for i := range d.Vantages {
+		o := &d.Vantages[i]
+		if o.Deaf == 0 || e.from < o.Deaf {
+			continue
+		}
+		if _, asked := slices.BinarySearch(o.Asked, service); asked {
+			o.Belie = v.Name
+		}
 	}
 }
 
@@ -36,21 +49,32 @@ func (d *Detector) hearNothing(r *probe.Round) {
 	if v == nil || v.Deaf != 0 || v.Heard >= r.Start {
 		return
 	}
-	asked := 0
-	for i := range r.Passes {
-		due, unsent := d.baselineIn(&r.Passes[i])
-		asked += due - unsent
+	var asked []int32
+	for i := range d.Services {
+		s := &d.Services[i]
+		k := passBy(r, s.Code)
+		if k < 0 || !s.hasBaseline() {
+			continue
+		}
+		p := &r.Passes[k]
+		target, ok := p.Targets.Index(d.Hosts[s.Host].Addr)
+		if !ok {
+			continue
+		}
+		if _, failed := slices.BinarySearch(p.Unsent, int32(target)); !failed {
+			asked = append(asked, int32(i))
+		}
 	}
-	if asked >= usualForDark {
-		v.Deaf = r.End
+	if len(asked) >= usualForDark {
+		v.Deaf, v.Asked = r.End, asked
 	}
 }
 
-// deaf reports whether a line's vantage heard nobody in a whole line, and another, that still looks, has heard somebody since: then its
-// silence is its own. Where all are silent, nobody has been heard since.
+// deaf reports whether a line's vantage heard nobody in a whole line, and another, that still looks, has since heard somebody whom it asked
+// in that: then its silence is its own. Where all are silent, nobody has been heard since; and of whom it alone asks, nobody else hears.
 func (d *Detector) deaf(r *probe.Round) bool {
 	v := d.vantage(r.Vantage)
-	return v != nil && v.Deaf != 0 && slices.ContainsFunc(d.Vantages, func(o vantageSeen) bool { return o.Heard >= v.Deaf })
+	return v != nil && v.Deaf != 0 && v.Belie != "" && d.vantage(v.Belie) != nil
 }
 
 // heardElsewhere reports whether a line of another vantage that began during this one has life of the same service: together they are one

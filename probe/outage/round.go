@@ -395,6 +395,9 @@ func (d *Detector) graduate(b *block, r *probe.Round) {
 	}
 	rate := min(max(d.rate(b, nil), d.rateOfOld(b)), million)
 	const kept = 16
+	if n := len(b.Rates); n > 0 && r.Start == d.Learned && b.Rates[n-1].At > r.Start { // one a round, as its latest line leaves it
+		b.Rates = b.Rates[:n-1]
+	}
 	if b.Rates = append(b.Rates, rateAt{r.End, d.level(b)}); len(b.Rates) > kept {
 		b.Rates = slices.Delete(b.Rates, 0, 1)
 	}

@@ -402,7 +402,7 @@ func (b *block) orAsLoss(back Interval) Interval {
 // relit is when all of an outage's dark prefixes had come back; it is not ok before that.
 func (d *Detector) relit(o *record) (end Interval, ok bool) {
 	watched := o.Watched
-	if watched == nil { // it opened under a version that had none
+	if len(watched) == 0 { // it opened under a version that had none, or all of them were dropped
 		watched = o.Dark
 	}
 	for _, p := range watched {

@@ -23,7 +23,7 @@ type cusum struct {
 	Since probe.Instant // the first that was sent after the likeliest moment
 	Sure  probe.Instant // a change later is 1,000 times less likely than then; 0: that cannot be said yet
 
-	Sweep    probe.Instant // the end of the quick sweep that was weighed last
+	Sweep    probe.Instant // the end of the quick sweep that is weighed
 	Net, Low int64         // micro-nats of that sweep so far, and the lowest that it was
 
 	Fall         int64         // micro-nats against the change since Mark
@@ -57,7 +57,7 @@ func (c *cusum) newsOf(s *sample, news int64) int64 {
 	if !s.Quick {
 		return news
 	}
-	if c.Sweep != s.Until {
+	if s.From > c.Sweep { // of lines that overlap, what was sent in one is of one burst
 		c.Sweep, c.Net, c.Low = s.Until, 0, 0
 	}
 	before := min(c.Net, c.Low+mostOfSweep)

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"cmp"
 	"errors"
 	"net/netip"
 	"slices"
@@ -16,7 +17,11 @@ type ourSide struct {
 	looked     time.Duration
 	dropped    [kindDNS + 1]uint64 // by wire, up to looked
 	unreported [kindDNS + 1]uint64
-	sentBy     [kindDNS + 1]time.Duration // whatever a wire took up to then has left this host, or waits for a neighbour
+	sentBy     [kindDNS + 1]time.Duration // whatever a wire took up to then has left this host
+	answered   [kindDNS + 1]time.Duration // the latest send time of what was answered
+	flows      []stretch                  // when no packet waited in a queue of ours, as far as was seen
+	flowed     bool                       // whether one of them lasts
+	flowLooked time.Duration
 	readBy     [kindDNS + 1]time.Duration // whatever came to a wire up to then has been delivered
 	troubles   []trouble                  // by their ends
 }
@@ -68,6 +73,7 @@ func (w *Sweep) watchOurSide() {
 		}
 		w.ours.backlog = openBacklog(softnetStat)
 	}
+	w.ours.flow(0, w.ours.path.idle())
 	w.ours.dropped, w.ours.unreported, _ = w.lost()
 }
 
@@ -153,9 +159,17 @@ func (w *Sweep) look(needed bool) {
 	if needed || now-queues >= lookAtLeast {
 		full, w.ours.queues = w.ours.backlog.look(), now
 	}
+	looked, flows := now-w.ours.flowLooked >= lookAtLeast, false
+	if looked {
+		w.ours.flowLooked = now
+		flows = !slices.Contains(held[:], true) && !w.asksTCP() || w.ours.path.idle()
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	o := &w.ours
+	if looked {
+		o.flow(now, flows)
+	}
 	for kind := range dropped {
 		if !held[kind] {
 			o.sentBy[kind] = now
@@ -196,11 +210,49 @@ func (o *ourSide) add(t trouble) {
 	o.troubles = append(o.troubles, t)
 }
 
-// overtaken notes that an attempt was answered: what went before it by the same interface has left its queue.
+// asksTCP reports whether the sweep asks by TCP, whose sockets do not tell what they hold.
+func (w *Sweep) asksTCP() bool {
+	return slices.ContainsFunc(w.order.Aims, func(a Aim) bool { return a.Protocol.IsTCP() })
+}
+
+// overtaken notes that an attempt was answered.
 func (o *ourSide) overtaken(kind protocolKind, sent time.Duration) {
-	if o.path.single() {
-		o.sentBy[kind] = max(o.sentBy[kind], sent)
+	o.answered[kind] = max(o.answered[kind], sent)
+}
+
+// mostFlows is how many stretches are kept in which our queues were empty: a busy machine may have many, and the old are over.
+const mostFlows = 1 << 12
+
+// flow notes whether packets wait in a queue of ours now.
+func (o *ourSide) flow(now time.Duration, flows bool) {
+	switch {
+	case flows && o.flowed:
+		o.flows[len(o.flows)-1].to = now
+	case flows:
+		if len(o.flows) == mostFlows {
+			o.flows = slices.Delete(o.flows, 0, mostFlows/2)
+		}
+		o.flows = append(o.flows, stretch{now, now})
 	}
+	o.flowed = flows
+}
+
+// flowedBetween reports whether our queues are known to have been empty at some time of a stretch: what went before it had left
+// them by its end.
+func (o *ourSide) flowedBetween(from, to time.Duration) bool {
+	i, _ := slices.BinarySearchFunc(o.flows, from, func(s stretch, from time.Duration) int { return cmp.Compare(s.to, from) })
+	return i < len(o.flows) && o.flows[i].from <= to
+}
+
+// keptForOthers reports whether what is still kept in this host is kept for a neighbour that does not answer: it is the attempt
+// itself, or that was overtaken by another that was answered and left by the same interface. In either case our queues have
+// moved since, and early enough for the question who the neighbour is.
+func (w *Sweep) keptForOthers(target netip.Addr, sent time.Duration, overtaken bool) bool {
+	if !w.ours.flowedBetween(sent, sent+w.sweeper.cfg.Timeout/2) {
+		return false
+	}
+	absent, known := w.ours.path.absent(target)
+	return absent || known && overtaken
 }
 
 // fault is why the silence of an attempt may be our own doing; nil: it is the target's.
@@ -211,10 +263,11 @@ func (w *Sweep) fault(ref attemptRef) error {
 	kind := w.protocol(ref.service()).kind
 	target, sent := w.target(ref.service()), w.sentOf(ref)
 	err := w.keptBack(ref)
+	overtaken := err == nil && sent <= w.ours.answered[kind]
 	if sent > w.ours.sentBy[kind] { // a queue that was never empty meanwhile may hold it still
 		err = errKept
 	}
-	if err != nil && !w.ours.path.absent(target) {
+	if err != nil && !w.keptForOthers(target, sent, overtaken) {
 		return err
 	}
 	for i := range w.ours.troubles {
@@ -254,6 +307,10 @@ func (w *Sweep) ourError(service int, a *Arrival) error {
 	target := w.target(service)
 	if a.From == target || !w.ours.path.isLocal(a.From) {
 		return nil
+	}
+	sent := w.sentOf(refOf(service, a.Ticket.attempt()))
+	if !w.ours.flowed && !w.ours.flowedBetween(sent, sent+w.sweeper.cfg.Timeout/2) { // who the neighbour is was perhaps not asked
+		return errKept
 	}
 	hop, err := w.ours.path.hop(target)
 	if err == nil && !hop.unanswerable() && (hop.local || !hop.router.IsValid() && a.noHost()) {

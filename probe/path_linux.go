@@ -24,7 +24,7 @@ type path struct {
 	links   map[int32]bool       // that the routes to the samples lead through; whether each runs
 	ways    map[netip.Addr]int32 // by sample: the interface that its route leads through
 	walked  time.Time            // when ways was found out
-	one     atomic.Bool          // whether links is a single one
+	one     atomic.Int32         // the interface of all routes; 0: there are several
 
 	mu   sync.Mutex // guards what follows
 	ask  int        // socket to ask the kernel on; -1: closed
@@ -54,6 +54,9 @@ type hop struct {
 func (h *hop) unanswerable() bool {
 	return h.source.Is6() && !h.local && (h.source.IsLoopback() || h.source.IsLinkLocalUnicast() && h.router.IsValid())
 }
+
+// sizeofTcMsg is that of struct tcmsg: linux/rtnetlink.h.
+const sizeofTcMsg = 20
 
 // netlinkBuffer holds what the kernel says of one interface, statistics included.
 const netlinkBuffer = 32 << 10
@@ -159,7 +162,12 @@ func (p *path) follow() (moved bool) {
 		links[link] = p.runs(link)
 	}
 	p.links = links
-	p.one.Store(len(links) == 1)
+	p.one.Store(0)
+	if len(links) == 1 {
+		for link := range links {
+			p.one.Store(link)
+		}
+	}
 	return moved
 }
 
@@ -209,14 +217,22 @@ func (p *path) isLocal(a netip.Addr) bool {
 	return err == nil && h.local
 }
 
-// single reports whether all samples are reached by one and the same interface.
-func (p *path) single() bool { return p != nil && p.one.Load() }
-
 // absent reports whether a target is on a link of ours and has not answered when our kernel asked there who it is: a packet
-// that is kept until it does is not kept by us.
-func (p *path) absent(target netip.Addr) bool {
+// that is kept until it does is not kept by us. And whether it, or its router, is known, by the interface of all our routes: no
+// packet is kept for that.
+func (p *path) absent(target netip.Addr) (absent, known bool) {
 	h, err := p.hop(target)
-	return err == nil && !h.local && !h.router.IsValid() && p.neighbour(h.link, target)&(unix.NUD_INCOMPLETE|unix.NUD_FAILED) != 0
+	if err != nil || h.local {
+		return false, false
+	}
+	next := h.router
+	if !next.IsValid() {
+		next = target
+	}
+	if p.neighbour(h.link, next)&(unix.NUD_INCOMPLETE|unix.NUD_FAILED) != 0 {
+		return !h.router.IsValid(), false
+	}
+	return false, h.link == p.one.Load()
 }
 
 // cutOff reports whether there is no route to a target now, or only one by a router that does not answer or from an address that
@@ -346,6 +362,70 @@ func (p *path) runs(link int32) (runs bool) {
 		return nil
 	})
 	return runs
+}
+
+// idle reports whether no queue of an interface of this network namespace holds a packet: what was handed to one before has left
+// it. It is of all, for an interface may send by others.
+func (p *path) idle() bool {
+	if p == nil {
+		return false
+	}
+	fd, err := netlinkSocket(0) // of its own: the answers are many
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	body := make([]byte, sizeofTcMsg)
+	h := unix.NlMsghdr{Len: uint32(unix.SizeofNlMsghdr + len(body)), Type: unix.RTM_GETQDISC, Flags: unix.NLM_F_REQUEST | unix.NLM_F_DUMP}
+	if unix.Sendto(fd, append(bytesOf(&h), body...), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}) != nil {
+		return false
+	}
+	for {
+		n, _, err := unix.Recvfrom(fd, p.buf, unix.MSG_DONTWAIT)
+		if err != nil {
+			return false
+		}
+		if empty, more := emptyQueues(p.buf[:n]); !empty || !more {
+			return empty
+		}
+	}
+}
+
+// emptyQueues reads a part of the answer to RTM_GETQDISC: whether all queues in it are empty, and whether more is to come. What it
+// cannot read is not empty.
+func emptyQueues(b []byte) (empty, more bool) {
+	messages, err := syscall.ParseNetlinkMessage(b)
+	if err != nil {
+		return false, false
+	}
+	for _, m := range messages {
+		switch {
+		case m.Header.Type == unix.NLMSG_DONE:
+			return true, false
+		case m.Header.Type != unix.RTM_NEWQDISC || len(m.Data) < sizeofTcMsg:
+			return false, false
+		case queueLength(m.Data[sizeofTcMsg:]) != 0:
+			return false, false
+		}
+	}
+	return true, true
+}
+
+// queueLength finds, among the attributes of a queue, how many packets it holds: in struct tc_stats (linux/pkt_sched.h).
+func queueLength(attrs []byte) uint32 {
+	const tcaStats, at = 3, unix.SizeofRtAttr + 28
+	for len(attrs) >= unix.SizeofRtAttr {
+		a := (*unix.RtAttr)(unsafe.Pointer(&attrs[0]))
+		n := int(a.Len)
+		if n < unix.SizeofRtAttr || n > len(attrs) {
+			break
+		}
+		if a.Type == tcaStats && n >= at+4 {
+			return *(*uint32)(unsafe.Pointer(&attrs[at]))
+		}
+		attrs = attrs[min((n+unix.RTA_ALIGNTO-1)&^(unix.RTA_ALIGNTO-1), len(attrs)):]
+	}
+	return 1 // it does not say
 }
 
 // request asks the kernel, which has answered when the sending returns.

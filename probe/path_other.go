@@ -20,10 +20,10 @@ func (*hop) unanswerable() bool { return false }
 
 func openPath([]netip.Addr, time.Duration) (*path, error) { return nil, nil }
 
-func (*path) close()                      {}
-func (*path) look() (down, moved bool)    { return false, false }
-func (*path) cutOff(netip.Addr) bool      { return false }
-func (*path) absent(netip.Addr) bool      { return false }
-func (*path) single() bool                { return false }
-func (*path) isLocal(netip.Addr) bool     { return false }
-func (*path) hop(netip.Addr) (hop, error) { return hop{}, errors.ErrUnsupported }
+func (*path) close()                                 {}
+func (*path) look() (down, moved bool)               { return false, false }
+func (*path) cutOff(netip.Addr) bool                 { return false }
+func (*path) absent(netip.Addr) (absent, known bool) { return false, false }
+func (*path) idle() bool                             { return false }
+func (*path) isLocal(netip.Addr) bool                { return false }
+func (*path) hop(netip.Addr) (hop, error)            { return hop{}, errors.ErrUnsupported }

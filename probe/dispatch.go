@@ -10,9 +10,9 @@ import (
 // 31 ms, for it must not be late; an unpaced one for two seconds, because on a busy machine the kernel's own threads, which
 // empty a device's queue, wait for a processor for longer than that.
 //
-// Nor does a device's queue stay full for ever: a packet that is never taken, however often it is offered, is one that a filter
-// behind our sockets drops (tc, or nftables at egress), which fails a send with the same ENOBUFS. After some seconds of
-// waiting in vain, each is offered once more at most, until one is taken again.
+// A packet that is never taken, though all queues are empty, is one that a filter behind our sockets drops (tc, or nftables at
+// egress), which fails a send with the same ENOBUFS as a full queue. After some seconds of waiting for that in vain, each is
+// offered once more at most, until one is taken again, or a queue is in use.
 const (
 	sendTries      = 6
 	floodSendTries = 12
@@ -40,12 +40,23 @@ func (w *Sweep) dispatch(ctx context.Context, kind protocolKind) {
 		packets, refs = w.failures(packets, refs, last)
 		if len(packets) == 0 {
 			w.jammed = last && try > 0
-			w.vain += waited
+			if waited > 0 {
+				w.waitedInVain(waited)
+			}
 			return
 		}
 		w.sleep(ctx, time.Millisecond<<try)
 		waited += time.Millisecond << try
 	}
+}
+
+// waitedInVain notes a wait for buffers of ours, after which nothing was taken.
+func (w *Sweep) waitedInVain(d time.Duration) {
+	if w.ours.path.idle() {
+		w.vain += d
+		return
+	}
+	w.vain = 0 // a queue that does not move, for now
 }
 
 func anyTaken(packets []Packet) bool {

@@ -58,3 +58,28 @@ func TestOurQueueKeepsWhatAsksForNeighbours(t *testing.T) {
 	command(t, "tc qdisc replace dev near0 root tbf rate 8bit burst 2000 limit 1000000")
 	wantSome(t, blameless(t, startFaulty(t, openFaulty(t, SweeperConfig{Timeout: 1200 * time.Millisecond}), 2*time.Second, "198.19.16.0/26")), Unsent)
 }
+
+// TestOurQueueStopsForAWhile has our interface send nothing for longer than a filter behind our sockets is waited for: an unpaced
+// sweep goes on when it sends again.
+func TestOurQueueStopsForAWhile(t *testing.T) {
+	t.Parallel() // it is a process of its own, and waits most of the time
+	if !inNamespace(t) {
+		return
+	}
+	openAlive(t)
+	limit := func(rate string) {
+		command(t, "tc qdisc replace dev near0 root tbf rate "+rate+" burst 2000 limit 3000")
+	}
+	limit("200kbit")
+	sweepers := openFaulty(t, SweeperConfig{Timeout: 2 * time.Second})[1:] // by ICMP alone
+	sweeps := startFaulty(t, sweepers, 0, "198.18.8.0/22")
+	eventually(t, "some are sent", func() bool { sent, _, _ := sweeps[0].Progress(); return sent > 100 })
+	limit("8bit")
+	time.Sleep(vainLimit + 4*time.Second)
+	limit("10mbit")
+	<-sweeps[0].Sent()
+	r, _ := sweeps[0].Round()
+	if got := outcomes(r.Passes[0]); got[Reply] < 768 {
+		t.Errorf("%v of 1024", got)
+	}
+}

@@ -31,7 +31,7 @@ type Sweep struct {
 	packets  [kindDNS + 1][]Packet
 	refs     [kindDNS + 1][]attemptRef
 	jammed   bool          // the last batch found our buffers full for good
-	vain     time.Duration // waited for buffers of ours since a packet that had found them full was taken
+	vain     time.Duration // waited for buffers of ours that are empty, since a packet was taken that had not been
 	lastShot time.Time
 	stamped  time.Time // on the clock: of the latest batch
 	tendable []tended  // its wires that it can read

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"net/netip"
 	"testing"
 	"time"
 )
@@ -68,5 +69,72 @@ func TestWeHaveNoAddress(t *testing.T) {
 		command(t, "ip -6 route replace fd00:198:19::/64 via fd00:198:20::2 dev near0 onlink")
 		all := blameless(t, startFaulty(t, openFaulty(t, SweeperConfig{Timeout: time.Second}), 0, "fd00:198:19::/124"))
 		wantSome(t, all, Unsent)
+	}
+}
+
+// TestOtherAddressesOfOursComeAndGo: what was an address of our interface, but not the one that we ask from, takes no answer
+// with it.
+func TestOtherAddressesOfOursComeAndGo(t *testing.T) {
+	t.Parallel() // it is a process of its own, and waits most of the time
+	if !inNamespace(t) {
+		return
+	}
+	f := openAlive(t)
+	f.nft(t, "input", "ip daddr 198.18.8.0/27 drop")
+	sweepers := openFaulty(t, SweeperConfig{Timeout: 1200 * time.Millisecond})
+	sweeps := startFaulty(t, sweepers, 2*time.Second, "198.18.8.0/26")
+	for over := false; !over; {
+		ipBatch(t, []string{
+			"addr add 198.19.0.77/24 dev near0", "addr add fd00:198:20::77/64 dev near0 nodad",
+			"addr change 198.19.0.1/24 dev near0 valid_lft 3600 preferred_lft 3600", // as DHCP does
+			"addr del 198.19.0.77/24 dev near0", "addr del fd00:198:20::77/64 dev near0",
+		})
+		select {
+		case <-sweeps[0].Sent():
+			over = true
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	for i, w := range sweeps {
+		<-w.Sent()
+		r, _ := w.Round()
+		for _, pass := range r.Passes {
+			if got := outcomes(pass); got[Reply] != 32 || got[Timeout] != 32 {
+				t.Errorf("sweep %d, %s: %v, local failures %v", i, pass.Protocol, got, sweepers[i].Stats().Protocols[pass.Protocol].Local)
+			}
+		}
+	}
+}
+
+// TestSeveralWaysAreNoOther: where a route has two ways, none of them is another than it was.
+func TestSeveralWaysAreNoOther(t *testing.T) {
+	enterNamespace(t)
+	for _, line := range []string{
+		"ip link add near0 type veth peer name far0", "ip link add near1 type veth peer name far1",
+		"ip link set near0 up", "ip link set near1 up", "ip link set far0 up", "ip link set far1 up",
+		"ip addr add 198.19.0.1/24 dev near0", "ip addr add 198.19.1.1/24 dev near1",
+		"ip addr add fd00:198:20::1/64 dev near0 nodad", "ip addr add fd00:198:21::1/64 dev near1 nodad",
+		"ip route add 198.18.0.0/16 nexthop via 198.19.0.2 nexthop via 198.19.1.2",
+		"ip -6 route add fd00:198:19::/64 nexthop via fd00:198:20::2 nexthop via fd00:198:21::2",
+	} {
+		command(t, line)
+	}
+	var samples []netip.Addr
+	for i := range byte(16) {
+		samples = append(samples, netip.AddrFrom4([4]byte{198, 18, i, 1}), netip.AddrFrom16([16]byte{0xfd, 0, 1, 0x98, 0, 0x19, 15: i}))
+	}
+	p, err := openPath(samples, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.close()
+	eventually(t, "both are up", func() bool { down, _ := p.look(); return !down })
+	for range 20 {
+		command(t, "ip link add churn type veth peer name nruhc")
+		command(t, "ip addr add 198.19.7.1/24 dev churn")
+		command(t, "ip link del churn")
+		if _, moved := p.look(); moved {
+			t.Fatal("moved")
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -23,6 +24,7 @@ type path struct {
 	buf     []byte
 	links   map[int32]bool       // that the routes to the samples lead through; whether each runs
 	ways    map[netip.Addr]int32 // by sample: the interface that its route leads through
+	sources map[netip.Addr]bool  // of ours, from which the samples were ever asked; of the zero one it is not known
 	walked  time.Time            // when ways was found out
 	one     atomic.Int32         // the interface of all routes; 0: there are several
 
@@ -73,7 +75,7 @@ func openPath(samples []netip.Addr, age time.Duration) (*path, error) {
 		return nil, err
 	}
 	p := &path{samples: samples, age: age, news: news, buf: make([]byte, netlinkBuffer), ask: ask, answ: make([]byte, netlinkBuffer),
-		ways: map[netip.Addr]int32{}, cuts: map[netip.Prefix]cut{}, routers: map[hop]cut{}}
+		ways: map[netip.Addr]int32{}, sources: map[netip.Addr]bool{}, cuts: map[netip.Prefix]cut{}, routers: map[hop]cut{}}
 	p.follow()
 	return p, nil
 }
@@ -128,9 +130,9 @@ func (p *path) look() (down, moved bool) {
 				down = down || ran != runs
 			}
 		}
-		for link := range lostAddresses(p.buf[:n]) {
+		for link, address := range lostAddresses(p.buf[:n]) {
 			_, ours := p.links[link]
-			moved = moved || ours
+			moved = moved || ours && (p.sources[address] || p.sources[netip.Addr{}] || !address.IsValid())
 		}
 	}
 	if changed || time.Since(p.walked) >= p.age {
@@ -153,6 +155,7 @@ func (p *path) follow() (moved bool) {
 			was, known := p.ways[a]
 			moved = moved || known && was != h.link
 			p.ways[a] = h.link
+			p.sources[h.source] = true
 		}
 	}
 	if len(links) == 0 {
@@ -193,9 +196,10 @@ func linkNews(b []byte) func(yield func(link int32, runs bool) bool) {
 	}
 }
 
-// lostAddresses yields the interfaces of RTM_DELADDR messages. It stops at what it cannot read.
-func lostAddresses(b []byte) func(yield func(link int32) bool) {
-	return func(yield func(int32) bool) {
+// lostAddresses yields the interfaces and addresses of RTM_DELADDR messages; the address may not be valid. It stops at what it
+// cannot read.
+func lostAddresses(b []byte) func(yield func(link int32, address netip.Addr) bool) {
+	return func(yield func(int32, netip.Addr) bool) {
 		messages, err := syscall.ParseNetlinkMessage(b)
 		if err != nil {
 			return
@@ -204,11 +208,32 @@ func lostAddresses(b []byte) func(yield func(link int32) bool) {
 			if m.Header.Type != unix.RTM_DELADDR || len(m.Data) < unix.SizeofIfAddrmsg {
 				continue
 			}
-			if !yield(int32((*unix.IfAddrmsg)(unsafe.Pointer(&m.Data[0])).Index)) {
+			attrs := m.Data[unix.SizeofIfAddrmsg:]
+			address, ok := netip.AddrFromSlice(attributeOf(attrs, unix.IFA_LOCAL)) // our end, where there are two
+			if !ok {
+				address, _ = netip.AddrFromSlice(attributeOf(attrs, unix.IFA_ADDRESS))
+			}
+			if !yield(int32((*unix.IfAddrmsg)(unsafe.Pointer(&m.Data[0])).Index), address) {
 				return
 			}
 		}
 	}
+}
+
+// attributeOf is the value of the first attribute of a kind; nil: there is none.
+func attributeOf(attrs []byte, kind uint16) []byte {
+	for len(attrs) >= unix.SizeofRtAttr {
+		a := (*unix.RtAttr)(unsafe.Pointer(&attrs[0]))
+		n := int(a.Len)
+		if n < unix.SizeofRtAttr || n > len(attrs) {
+			break
+		}
+		if a.Type == kind {
+			return attrs[unix.SizeofRtAttr:n]
+		}
+		attrs = attrs[min((n+unix.RTA_ALIGNTO-1)&^(unix.RTA_ALIGNTO-1), len(attrs)):]
+	}
+	return nil
 }
 
 // isLocal reports whether an address is this host's own.
@@ -413,17 +438,9 @@ func emptyQueues(b []byte) (empty, more bool) {
 
 // queueLength finds, among the attributes of a queue, how many packets it holds: in struct tc_stats (linux/pkt_sched.h).
 func queueLength(attrs []byte) uint32 {
-	const tcaStats, at = 3, unix.SizeofRtAttr + 28
-	for len(attrs) >= unix.SizeofRtAttr {
-		a := (*unix.RtAttr)(unsafe.Pointer(&attrs[0]))
-		n := int(a.Len)
-		if n < unix.SizeofRtAttr || n > len(attrs) {
-			break
-		}
-		if a.Type == tcaStats && n >= at+4 {
-			return *(*uint32)(unsafe.Pointer(&attrs[at]))
-		}
-		attrs = attrs[min((n+unix.RTA_ALIGNTO-1)&^(unix.RTA_ALIGNTO-1), len(attrs)):]
+	const tcaStats, at = 3, 28
+	if stats := attributeOf(attrs, tcaStats); len(stats) >= at+4 {
+		return binary.NativeEndian.Uint32(stats[at:])
 	}
 	return 1 // it does not say
 }

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"testing"
 
@@ -64,6 +65,8 @@ func FuzzNetlink(f *testing.F) {
 	f.Add(testNetlink(unix.RTM_DELLINK, bytesOf(&link)))
 	address := unix.IfAddrmsg{Family: unix.AF_INET, Index: 7}
 	f.Add(testNetlink(unix.RTM_DELADDR, bytesOf(&address)))
+	f.Add(testNetlink(unix.RTM_DELADDR, bytesOf(&address), addressAttr(unix.IFA_LOCAL, router4)))
+	f.Add(testNetlink(unix.RTM_NEWQDISC, make([]byte, sizeofTcMsg), testAttr(3, make([]byte, 40))))
 	route := unix.RtMsg{Family: unix.AF_INET, Dst_len: 32, Type: unix.RTN_UNICAST}
 	oif := testAttr(unix.RTA_OIF, []byte{7, 0, 0, 0})
 	f.Add(testNetlink(unix.RTM_NEWROUTE, bytesOf(&route), oif, addressAttr(unix.RTA_GATEWAY, router4)))
@@ -81,10 +84,13 @@ func FuzzNetlink(f *testing.F) {
 		if h, err := readRoute(b); err == nil && len(b) < unix.SizeofNlMsghdr+unix.SizeofRtMsg {
 			t.Errorf("% x is the route %+v", b, h)
 		}
-		for link := range lostAddresses(b) {
-			if len(b) < unix.SizeofNlMsghdr+unix.SizeofIfAddrmsg {
+		for link, address := range lostAddresses(b) {
+			if n := len(b) - unix.SizeofNlMsghdr - unix.SizeofIfAddrmsg; n < 0 || address.IsValid() && n < unix.SizeofRtAttr+4 {
 				t.Errorf("% x tells of an address of %d", b, link)
 			}
+		}
+		if empty, _ := emptyQueues(b); empty && len(b) >= unix.SizeofNlMsghdr+sizeofTcMsg && len(b) < unix.SizeofNlMsghdr+sizeofTcMsg+32 && binary.NativeEndian.Uint16(b[4:]) == unix.RTM_NEWQDISC {
+			t.Errorf("% x are empty queues", b)
 		}
 		counterOf(b, "Ip6OutDiscards")
 	})

@@ -160,3 +160,25 @@ func sendToNobody(t *testing.T, first int) (full bool) {
 	}
 	return full
 }
+
+// TestOurRouterIsGoneForAWhile: our kernel keeps a few hundred packets for a router that it asks for, and drops those before.
+// When their silence is judged, the router is there again.
+func TestOurRouterIsGoneForAWhile(t *testing.T) {
+	// Not beside others: all namespaces share the kernel's table of neighbours.
+	if !inNamespace(t) {
+		return
+	}
+	f := openAlive(t)
+	ignore := func(how string) { f.do(func() { sysctl(t, "net/ipv4/conf/far0/arp_ignore", how) }) }
+	sweepers := openFaulty(t, SweeperConfig{Timeout: 2 * time.Second})
+	sweeps := startFaulty(t, sweepers, 3*time.Second, "198.18.8.0/21")
+	time.Sleep(500 * time.Millisecond)
+	ignore("8")
+	command(t, "ip neigh flush dev near0")
+	time.Sleep(1500 * time.Millisecond)
+	ignore("0")
+	all := blameless(t, sweeps)
+	wantSome(t, all, Reply)
+	delete(all, "tcp/80") // which sends again
+	wantSome(t, all, Unsent)
+}

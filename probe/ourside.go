@@ -34,6 +34,7 @@ type trouble struct {
 	stretch
 	kind protocolKind // 0: every kind
 	why  error
+	by   netip.Addr // the router it is of; not valid: of all
 }
 
 // befalls reports whether a trouble may be why an attempt, sent then, was silent.
@@ -130,7 +131,7 @@ func (w *Sweep) slept(began, planned time.Duration) {
 	if now := time.Since(w.base); now-began-planned > standstill && w.sweeper.cfg.Clock.Scale() == 1 {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		w.ours.add(trouble{stretch{began, now}, 0, errStill})
+		w.ours.add(trouble{stretch: stretch{began, now}, kind: 0, why: errStill})
 	}
 }
 
@@ -159,8 +160,10 @@ func (w *Sweep) look(needed bool) {
 	if needed || now-queues >= lookAtLeast {
 		full, w.ours.queues = w.ours.backlog.look(), now
 	}
-	looked, flows := now-w.ours.flowLooked >= lookAtLeast, false
+	looked, flows, before := now-w.ours.flowLooked >= lookAtLeast, false, w.ours.flowLooked
+	var missing []netip.Addr
 	if looked {
+		missing = slices.Collect(w.ours.path.missing)
 		w.ours.flowLooked = now
 		flows = !slices.Contains(held[:], true) && !w.asksTCP() || w.ours.path.idle()
 	}
@@ -170,6 +173,9 @@ func (w *Sweep) look(needed bool) {
 	if looked {
 		o.flow(now, flows)
 	}
+	for _, router := range missing {
+		o.add(trouble{stretch: stretch{before, now}, why: errCutOff, by: router})
+	}
 	for kind := range dropped {
 		if !held[kind] {
 			o.sentBy[kind] = now
@@ -178,20 +184,20 @@ func (w *Sweep) look(needed bool) {
 			o.readBy[kind] = now
 		}
 		if dropped[kind] > o.dropped[kind] {
-			o.add(trouble{stretch{o.looked, now}, protocolKind(kind), errOverflow})
+			o.add(trouble{stretch: stretch{o.looked, now}, kind: protocolKind(kind), why: errOverflow})
 		}
 		if unreported[kind] > o.unreported[kind] {
-			o.add(trouble{stretch{o.looked, now}, protocolKind(kind), errKept})
+			o.add(trouble{stretch: stretch{o.looked, now}, kind: protocolKind(kind), why: errKept})
 		}
 	}
 	if full {
-		o.add(trouble{stretch{queues, now}, 0, errBacklog})
+		o.add(trouble{stretch: stretch{queues, now}, kind: 0, why: errBacklog})
 	}
 	if down {
-		o.add(trouble{stretch{o.looked - linkDelay, now}, 0, errLinkDown})
+		o.add(trouble{stretch: stretch{o.looked - linkDelay, now}, kind: 0, why: errLinkDown})
 	}
 	if moved {
-		o.add(trouble{stretch{o.looked, now}, 0, errMoved})
+		o.add(trouble{stretch: stretch{o.looked, now}, kind: 0, why: errMoved})
 	}
 	o.looked, o.dropped, o.unreported = now, dropped, unreported
 }
@@ -199,7 +205,7 @@ func (w *Sweep) look(needed bool) {
 // add notes a trouble, or makes the latest of its kind last longer.
 func (o *ourSide) add(t trouble) {
 	for i := len(o.troubles) - 1; i >= 0; i-- {
-		if last := &o.troubles[i]; last.kind == t.kind && last.why == t.why {
+		if last := &o.troubles[i]; last.kind == t.kind && last.why == t.why && last.by == t.by {
 			if last.to+troubleGap < t.from {
 				break
 			}
@@ -271,7 +277,8 @@ func (w *Sweep) fault(ref attemptRef) error {
 		return err
 	}
 	for i := range w.ours.troubles {
-		if t := &w.ours.troubles[i]; t.befalls(kind, target, sent, w.sweeper.cfg.Timeout) {
+		t := &w.ours.troubles[i]
+		if t.befalls(kind, target, sent, w.sweeper.cfg.Timeout) && (!t.by.IsValid() || w.ours.path.leadsBy(target, t.by)) {
 			return t.why
 		}
 	}

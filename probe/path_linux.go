@@ -25,6 +25,7 @@ type path struct {
 	links   map[int32]bool       // that the routes to the samples lead through; whether each runs
 	ways    map[netip.Addr]int32 // by sample: the interface that its route leads through
 	sources map[netip.Addr]bool  // of ours, from which the samples were ever asked; of the zero one it is not known
+	nexts   map[netip.Addr]hop   // the routers of the samples
 	walked  time.Time            // when ways was found out
 	one     atomic.Int32         // the interface of all routes; 0: there are several
 
@@ -148,7 +149,7 @@ func (p *path) look() (down, moved bool) {
 // did. Where there is no route at all, the old ones stay.
 func (p *path) follow() (moved bool) {
 	p.walked = time.Now()
-	links := map[int32]bool{}
+	links, nexts := map[int32]bool{}, map[netip.Addr]hop{}
 	for _, a := range p.samples {
 		if h, err := p.hop(a); err == nil && !h.local {
 			links[h.link] = false
@@ -156,6 +157,9 @@ func (p *path) follow() (moved bool) {
 			moved = moved || known && was != h.link
 			p.ways[a] = h.link
 			p.sources[h.source] = true
+			if h.router.IsValid() {
+				nexts[h.router] = h
+			}
 		}
 	}
 	if len(links) == 0 {
@@ -164,7 +168,7 @@ func (p *path) follow() (moved bool) {
 	for link := range links {
 		links[link] = p.runs(link)
 	}
-	p.links = links
+	p.links, p.nexts = links, nexts
 	p.one.Store(0)
 	if len(links) == 1 {
 		for link := range links {
@@ -387,6 +391,25 @@ func (p *path) runs(link int32) (runs bool) {
 		return nil
 	})
 	return runs
+}
+
+// leadsBy reports whether a target is reached by a router.
+func (p *path) leadsBy(target, router netip.Addr) bool {
+	h, err := p.hop(target)
+	return err == nil && h.router == router
+}
+
+// missing yields the routers of the samples that do not answer now: of what is to go by them our kernel keeps some, and drops the rest.
+// It belongs to the goroutine that looks.
+func (p *path) missing(yield func(router netip.Addr) bool) {
+	if p == nil {
+		return
+	}
+	for router, h := range p.nexts {
+		if p.neighbour(h.link, router)&(unix.NUD_INCOMPLETE|unix.NUD_FAILED) != 0 && !yield(router) {
+			return
+		}
+	}
 }
 
 // idle reports whether no queue of an interface of this network namespace holds a packet: what was handed to one before has left

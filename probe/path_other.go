@@ -27,3 +27,6 @@ func (*path) absent(netip.Addr) (absent, known bool) { return false, false }
 func (*path) idle() bool                             { return false }
 func (*path) isLocal(netip.Addr) bool                { return false }
 func (*path) hop(netip.Addr) (hop, error)            { return hop{}, errors.ErrUnsupported }
+
+func (*path) missing(func(netip.Addr) bool) {}
+func (*path) leadsBy(_, _ netip.Addr) bool  { return false }

@@ -28,6 +28,9 @@ func (d *doctor) perSecond(services int) float64 {
 
 func anyProtocol(probe.Protocol) bool { return true }
 
+// roundShare is how much of probe.rate a round may take: as many retries as a quarter of the space is silent need the rest.
+const roundShare = 0.8
+
 // pace compares probe.rate with the round.
 func (d *doctor) pace() {
 	n := d.services(anyProtocol)
@@ -44,6 +47,10 @@ func (d *doctor) pace() {
 	case d.perSecond(n) > float64(rate):
 		d.say("pace", verdictWarn, fmt.Sprintf("%d probes a round are %.1f a second, and probe.rate is %d", n, d.perSecond(n), rate),
 			fmt.Sprintf("what cannot be sent in time goes unsent: set probe.round to %s or more, or raise probe.rate", roughly(float64(n)/float64(rate))))
+	case d.perSecond(n) > roundShare*float64(rate):
+		d.say("pace", verdictWarn, fmt.Sprintf("%d probes a round are %.1f a second of the %d that probe.rate permits", n, d.perSecond(n), rate),
+			fmt.Sprintf("an outage would be told late, for retries and confirmations wait for what is left: set probe.round to %s or more, or raise probe.rate",
+				roughly(float64(n)/(roundShare*float64(rate)))))
 	default:
 		d.say("pace", verdictOK, fmt.Sprintf("%d probes a round: %.1f a second of the %d that probe.rate permits", n, d.perSecond(n), rate), "")
 	}

@@ -163,9 +163,13 @@ func TestDoctorPace(t *testing.T) {
 	d.pace() // 2,097,152 probes in 660 s are more than 200 a second
 	d.cfg.Probe.AcknowledgeFast = true
 	d.pace() // and nothing caps them any more
+	full := doctorOf(t, "10.16.0.0/16", 12*time.Minute)
+	full.pace() // nine tenths of it
+	d.findings = append(d.findings, full.findings...)
 	for i, want := range []finding{
 		{"pace", verdictWarn, "2097152 probes a round are 3177.5 a second, and probe.rate is 200", "what cannot be sent in time goes unsent: set probe.round to 2h54m46s or more, or raise probe.rate"},
 		{"pace", verdictOK, "2097152 probes a round: 3177.5 a second", ""},
+		{"pace", verdictWarn, "131072 probes a round are 182.0 a second of the 200 that probe.rate permits", "an outage would be told late, for retries and confirmations wait for what is left: set probe.round to 13m40s or more, or raise probe.rate"},
 	} {
 		if d.findings[i] != want {
 			t.Errorf("%+v, want %+v", d.findings[i], want)

@@ -22,6 +22,7 @@ type ourSide struct {
 	flows      []stretch                  // when no packet waited in a queue of ours, as far as was seen
 	flowed     bool                       // whether one of them lasts
 	flowLooked time.Duration
+	missing    []netip.Addr               // routers of ours that did not answer then
 	readBy     [kindDNS + 1]time.Duration // whatever came to a wire up to then has been delivered
 	troubles   []trouble                  // by their ends
 }
@@ -163,8 +164,9 @@ func (w *Sweep) look(needed bool) {
 	looked, flows, before := now-w.ours.flowLooked >= lookAtLeast, false, w.ours.flowLooked
 	var missing []netip.Addr
 	if looked {
-		missing = slices.Collect(w.ours.path.missing)
-		w.ours.flowLooked = now
+		gone := slices.Collect(w.ours.path.missing)
+		missing = slices.Concat(gone, w.ours.missing) // who was missing at the last look may have been until a moment ago
+		w.ours.missing, w.ours.flowLooked = gone, now
 		flows = !slices.Contains(held[:], true) && !w.asksTCP() || w.ours.path.idle()
 	}
 	w.mu.Lock()

@@ -132,7 +132,7 @@ func (w *Sweep) slept(began, planned time.Duration) {
 	if now := time.Since(w.base); now-began-planned > standstill && w.sweeper.cfg.Clock.Scale() == 1 {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		w.ours.add(trouble{stretch: stretch{began, now}, kind: 0, why: errStill})
+		w.ours.add(trouble{stretch: stretch{began, now}, why: errStill})
 	}
 }
 
@@ -193,13 +193,13 @@ func (w *Sweep) look(needed bool) {
 		}
 	}
 	if full {
-		o.add(trouble{stretch: stretch{queues, now}, kind: 0, why: errBacklog})
+		o.add(trouble{stretch: stretch{queues, now}, why: errBacklog})
 	}
 	if down {
-		o.add(trouble{stretch: stretch{o.looked - linkDelay, now}, kind: 0, why: errLinkDown})
+		o.add(trouble{stretch: stretch{o.looked - linkDelay, now}, why: errLinkDown})
 	}
 	if moved {
-		o.add(trouble{stretch: stretch{o.looked, now}, kind: 0, why: errMoved})
+		o.add(trouble{stretch: stretch{o.looked, now}, why: errMoved})
 	}
 	o.looked, o.dropped, o.unreported = now, dropped, unreported
 }

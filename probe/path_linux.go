@@ -258,7 +258,7 @@ func (p *path) absent(target netip.Addr) (absent, known bool) {
 	if !next.IsValid() {
 		next = target
 	}
-	if p.neighbour(h.link, next)&(unix.NUD_INCOMPLETE|unix.NUD_FAILED) != 0 {
+	if p.silent(h.link, next) {
 		return !h.router.IsValid(), false
 	}
 	return false, h.link == p.one.Load()
@@ -277,7 +277,7 @@ func (p *path) cutOff(target netip.Addr) bool {
 			return errors.Is(err, unix.ENETUNREACH) || errors.Is(err, unix.EHOSTUNREACH)
 		}
 		return h.unanswerable() || h.router.IsValid() && isCut(p.routers, h, p.age, func() bool {
-			return p.neighbour(h.link, h.router)&(unix.NUD_INCOMPLETE|unix.NUD_FAILED) != 0
+			return p.silent(h.link, h.router)
 		})
 	})
 }
@@ -393,6 +393,11 @@ func (p *path) runs(link int32) (runs bool) {
 	return runs
 }
 
+// silent reports whether a neighbour has not answered when our kernel asked who it is.
+func (p *path) silent(link int32, neighbour netip.Addr) bool {
+	return p.neighbour(link, neighbour)&(unix.NUD_INCOMPLETE|unix.NUD_FAILED) != 0
+}
+
 // leadsBy reports whether a target is reached by a router.
 func (p *path) leadsBy(target, router netip.Addr) bool {
 	h, err := p.hop(target)
@@ -406,7 +411,7 @@ func (p *path) missing(yield func(router netip.Addr) bool) {
 		return
 	}
 	for router, h := range p.nexts {
-		if p.neighbour(h.link, router)&(unix.NUD_INCOMPLETE|unix.NUD_FAILED) != 0 && !yield(router) {
+		if p.silent(h.link, router) && !yield(router) {
 			return
 		}
 	}

@@ -39,14 +39,13 @@ func (w *Sweep) gather(now time.Time) (refs []attemptRef, wait time.Duration) {
 		}
 		room.batch = min(room.batch, n)
 	}
-	turns := []func([]attemptRef, time.Time, *rooms, time.Duration) ([]attemptRef, time.Duration){
-		w.gatherAgain, w.gatherDeferred, w.gatherShots,
-	}
 	if w.order.Span > 0 {
-		turns[0], turns[1], turns[2] = w.gatherShots, w.gatherAgain, w.gatherDeferred
+		refs, wait = w.gatherShots(refs, now, &room, wait)
 	}
-	for _, turn := range turns {
-		refs, wait = turn(refs, now, &room, wait)
+	refs, wait = w.gatherAgain(refs, now, &room, wait)
+	refs, wait = w.gatherDeferred(refs, now, &room, wait)
+	if w.order.Span == 0 {
+		refs, wait = w.gatherShots(refs, now, &room, wait)
 	}
 	return refs, wait
 }

@@ -142,20 +142,17 @@ func (d *Detector) level(b *block) int64 {
 // and then others, as many as nine in ten of them take, a dozen at most.
 func (d *Detector) turn(b *block, now probe.Instant) int64 {
 	type asked struct{ ago, expected int64 }
+	if !d.asksInTurn(b, now) {
+		return d.MedianGap
+	}
 	var list []asked
-	all, late := int64(0), int64(0)
+	all := int64(0)
 	for _, h := range d.hostsOf(b) {
 		if h.AllDay == 0 {
 			continue
 		}
 		a := asked{int64(now - max(h.Lived, h.SilentAt)), h.AllDay}
 		list, all = append(list, a), all+a.expected
-		if a.ago > 5*d.MedianGap/2 {
-			late += a.expected
-		}
-	}
-	if 2*late <= all {
-		return d.MedianGap
 	}
 	slices.SortStableFunc(list, func(a, b asked) int { return cmp.Compare(a.ago, b.ago) })
 	sum := int64(0)
@@ -167,19 +164,29 @@ func (d *Detector) turn(b *block, now probe.Instant) int64 {
 	return d.MedianGap
 }
 
+// asksInTurn reports whether rounds ask some hosts of a block and then others: more than half of those that are expected were asked by none
+// of late.
+func (d *Detector) asksInTurn(b *block, now probe.Instant) bool {
+	expected, late := int64(0), int64(0)
+	for _, h := range d.hostsOf(b) {
+		expected += h.AllDay
+		if max(h.Lived, h.SilentAt) < now.Add(-5*d.MedianGap/2) {
+			late += h.AllDay
+		}
+	}
+	return 2*late > expected
+}
+
 // flutter is the standard deviation of a block's level by who answers now and who then, in millionths. Where rounds ask some hosts and
 // others in turn, it is less: most have not been asked anew.
 func (d *Detector) flutter(b *block, now probe.Instant) int64 {
-	expected, asked, variance := int64(0), int64(0), int64(0)
+	if d.asksInTurn(b, now) {
+		return 0
+	}
+	expected, variance := int64(0), int64(0)
 	for _, h := range d.hostsOf(b) {
 		expected += h.AllDay
 		variance += h.AllDay * (million - h.AllDay) / million
-		if max(h.Lived, h.SilentAt) >= now.Add(-5*d.MedianGap/2) {
-			asked += h.AllDay
-		}
-	}
-	if 2*asked < expected {
-		return 0
 	}
 	return int64(math.Sqrt(float64(variance)*million)) * 1000 / max(expected/1000, 1)
 }

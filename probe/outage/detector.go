@@ -177,7 +177,7 @@ func (d *Detector) Advance(until probe.Instant) Findings {
 func (d *Detector) earliest() *line {
 	var first *line
 	for _, l := range d.lines {
-		if l.next == len(l.events) {
+		if l.judged() {
 			continue
 		}
 		if first == nil || l.compare(&l.events[l.next], &first.events[first.next], first) < 0 {

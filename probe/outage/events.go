@@ -15,6 +15,9 @@ type line struct {
 	next   int
 }
 
+// judged reports whether all of a line has been.
+func (l *line) judged() bool { return l.next == len(l.events) }
+
 // event is what the detector sees at one moment: a line that begins, one observation, a window that ends, a line that
 // ends.
 type event struct {

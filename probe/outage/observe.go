@@ -194,8 +194,12 @@ func (d *Detector) still(r *probe.Round, e *event, i int32) {
 	}
 	d.weigh(e.Seen)
 	alone := d.odds(s, h, e)
-	odds := d.Path.with(alone, moment(r, e))
-	own := d.pathAhead(r, e).with(alone, moment(r, e))
+	at := moment(r, e)
+	odds := d.Path.with(alone, at)
+	own := odds
+	if ahead := d.pathAhead(r, e); ahead != &d.Path {
+		own = ahead.with(alone, at)
+	}
 	silent := silence{From: e.from, To: e.to, Host: s.Host, Code: s.Code, Weight: weight(odds), Alone: d.alone(s, h)}
 	slack := d.Slack + d.flight(r, s)
 	for _, b := range blocksOf(h) {
@@ -204,16 +208,16 @@ func (d *Detector) still(r *probe.Round, e *event, i int32) {
 	if d.filtered(h, s.Code) {
 		return
 	}
-	counted := false
+	counted, inOutage := false, d.inOutage(h)
 	for _, i := range h.Areas {
 		a, again := &d.Areas[i], silent
 		if int(i) >= len(d.Parts) { // a part of a block may be silent in a burst, a block is so only for a reason
 			again.Weight = weight(own)
 		}
 		if e.from > a.Lived && h.straddles(a.Lived) {
-			again.Weight, counted = max(again.Weight, weight(d.Path.with(d.oddsAfterLife(s, h), moment(r, e)))), true
+			again.Weight, counted = max(again.Weight, weight(d.Path.with(d.oddsAfterLife(s, h), at))), true
 		}
-		if d.inOutage(h) {
+		if inOutage {
 			again.Weight = min(again.Weight, h.stillAway(a.Lived, e.from))
 		}
 		a.dark(again, slack)

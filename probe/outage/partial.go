@@ -67,12 +67,12 @@ func (d *Detector) tryPartial(b *block, r *probe.Round, seen probe.Instant) {
 
 // lessAlive reports whether a block answers less than it should, since it fell abruptly; not where a protocol is filtered.
 func (d *Detector) lessAlive(b *block, is *suspicion, now probe.Instant) bool {
-	return len(b.Filtered) == 0 && d.rate(b, nil) <= lessThanUsual && d.rateOfOld(b) <= lessThanUsual && !d.asMany(b) && d.abrupt(b, is, now)
+	return len(b.Filtered) == 0 && d.rateAtBest(b) <= lessThanUsual && !d.asMany(b) && d.abrupt(b, is, now)
 }
 
-// rateOfOld is the response rate, in millionths, of a block without the hosts that were lit once it had been learned and have not lived for
-// two days: who answers in its addresses for some hours, as a middlebox does, is not missed when that ends.
-func (d *Detector) rateOfOld(b *block) int64 {
+// rateAtBest is the response rate of a block, in millionths, or that without the hosts that were lit once it had been learned and have not
+// lived for two days, if it is higher: who answers in its addresses for some hours, as a middlebox does, is not missed when that ends.
+func (d *Detector) rateAtBest(b *block) int64 {
 	answering, expected := int64(0), int64(0)
 	for _, h := range d.hostsOf(b) {
 		if h.Expected == 0 || h.New && h.Lived < h.First.Add(2*movedWithin) {
@@ -83,7 +83,7 @@ func (d *Detector) rateOfOld(b *block) int64 {
 			answering += million
 		}
 	}
-	return answering * 1000 / max(expected/1000, 1)
+	return max(d.rate(b, nil), answering*1000/max(expected/1000, 1))
 }
 
 // asMany reports whether nine in ten answer of as many as should, whoever they are: where a pool's addresses are dealt anew every

@@ -393,7 +393,7 @@ func (d *Detector) graduate(b *block, r *probe.Round) {
 	case !b.Observable && b.State != Unobservable && b.Suspect == 0:
 		d.move(b, Unobservable, r.End, r.End, "")
 	}
-	rate := min(max(d.rate(b, nil), d.rateOfOld(b)), million)
+	rate := min(d.rateAtBest(b), million)
 	const kept = 16
 	if n := len(b.Rates); n > 0 && r.Start == d.Learned && b.Rates[n-1].At > r.Start { // one a round, as its latest line leaves it
 		b.Rates = b.Rates[:n-1]

@@ -292,7 +292,7 @@ func (r *record) darkened() (out []Phase) {
 // rounds after life came back from a total outage, it is enough that so many may be missing by chance, or that nothing speaks for
 // a partial one.
 func (d *Detector) regained(b *block, seen probe.Instant) bool {
-	rate := max(d.rate(b, nil), d.rateOfOld(b))
+	rate := d.rateAtBest(b)
 	alive := d.alive(b, b.Open.Start.Latest) * million
 	missing := b.Alive - alive
 	if rate*10 >= b.Before*9 || b.Alive > 0 && 10*missing <= b.Alive || d.asTheUntouched(b, seen) || b.asOnOtherDays(alive, seen) {

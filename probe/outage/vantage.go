@@ -107,6 +107,3 @@ func (d *Detector) heardElsewhere(r *probe.Round, e *event) bool {
 func besides(r, o *probe.Round) bool {
 	return r.Vantage != o.Vantage && r.Start <= o.Start && (o.Start < r.End || o.Start == r.Start)
 }
-
-// judged reports whether all of a line has been.
-func (l *line) judged() bool { return l.next == len(l.events) }

@@ -140,13 +140,20 @@ func (d *Detector) outlast(b *block, seen probe.Instant) {
 		d.resettle(b, left, lit, start, seen)
 		return
 	}
-	if d.lookedAt(b, o.lastPhase().Start.At, seen) < shiftedAfter {
+	if d.lookedAt(b, o.lastPhase().Start.At, seen) < shiftedAfter || d.shiftsWithSpace(b) {
 		return
 	}
 	d.shift(b, seen)
 	for _, part := range d.openParts(b) {
 		d.shift(part, seen)
 	}
+}
+
+// shiftsWithSpace reports whether a block's outage is part of one of the space's that lasts: did it shift first, the space would seem to
+// have come back.
+func (d *Detector) shiftsWithSpace(b *block) bool {
+	whole := d.Parts[0].Open
+	return b.Index != 0 && d.Parts[0].State == Partial && b.Open.PartOf != nil && *b.Open.PartOf == whole.ID
 }
 
 // lookedAt is for how many milliseconds of a time a block was seen: what we did not see closes no outage.

@@ -113,7 +113,7 @@ func (d *Detector) asksMore(b *block, r *probe.Round) bool {
 // mayHaveMoved reports whether it is too early to call hosts gone, for not every address has been asked since they were
 // last seen, or whether they have moved: then what is new is usual from now on.
 func (d *Detector) mayHaveMoved(b *block, dark []netip.Prefix, gone *exodus, seen probe.Instant) bool {
-	if len(dark) == 0 && gone.Odds < enough {
+	if len(dark) == 0 && gone.Odds < certain {
 		return false
 	}
 	since := gone.Start.Latest

@@ -23,6 +23,15 @@ func cases(few, many int) int {
 	return few
 }
 
+// firstSeeds is the first few, or many with -long, and those that have gone wrong before.
+func firstSeeds(few, many int, before ...uint64) (all []uint64) {
+	n := uint64(cases(few, many))
+	for seed := range n {
+		all = append(all, seed)
+	}
+	return append(all, slices.DeleteFunc(before, func(seed uint64) bool { return seed < n })...)
+}
+
 const (
 	minute = 60_000
 	hour   = 60 * minute

@@ -117,9 +117,14 @@ func (d *Detector) leftAt(left []*host, t, now probe.Instant) int64 {
 			others++
 		}
 	}
-	moment := max(atOnce, d.MedianGap)
-	anyway := others * (million * moment / (around + min(around, int64(now-t)) - moment))
-	return then*million - 2*anyway
+	return then*million - 2*leaveAnyway(others*million, d.MedianGap, int64(now-t))
+}
+
+// leaveAnyway is how many hosts leave at any one moment, in millionths, where so many others have in the hours around it, so many
+// milliseconds later.
+func leaveAnyway(others, gap, ago int64) int64 {
+	moment, around := max(atOnce, gap), max(evening, 3*gap)
+	return others / 1000 * (million * moment / (around + min(around, ago) - moment)) / 1000
 }
 
 // level is the addresses that answer, in millionths of those that are expected on the average of a day: a measure that does

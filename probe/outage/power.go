@@ -41,7 +41,7 @@ func (d *Detector) powerNow(b *block) Power {
 		return p
 	}
 	const least, most = 20, 100 // per cent
-	percent := least + sort.Search(most-least, func(i int) bool { return seen(hosts, int64(least+i)*10_000) })
+	percent := least + sort.Search(most-least, func(i int) bool { return seen(hosts, int64(least+i)*10_000, d.LearnedGap) })
 	if percent < most {
 		p.SmallestDrop = Decimal(percent * 100)
 		p.PartialAfter = Seconds((2*d.LearnedGap + longEnough(d.LearnedGap) + d.LearnedTimeout) / 1000)
@@ -77,8 +77,9 @@ func (d *Detector) askingTakes(usual int) int64 {
 type powerOf struct{ expected, silent int64 }
 
 // seen reports whether a share of the hosts that goes silent would almost surely (99 %) be found within two rounds: the
-// odds, and the response rate, by their mean and variance over which hosts it is and who answers anyway.
-func seen(hosts []powerOf, share int64) bool {
+// odds, and the response rate, by their mean and variance over which hosts it is and who answers anyway, though as many as leave
+// by chance cannot be told from them.
+func seen(hosts []powerOf, share, gap int64) bool {
 	const sigmas = 2.33
 	nearest := shares[0]
 	for _, s := range shares {
@@ -87,7 +88,7 @@ func seen(hosts []powerOf, share int64) bool {
 		}
 	}
 	g := float64(share) / million
-	var mean, variance, answering, spread, all float64
+	var mean, variance, answering, spread, all, silent float64
 	for _, h := range hosts {
 		a := float64(h.expected) / million
 		gone, lives := float64(mixed(nearest, h.silent)), float64(mixed(nearest, alive))
@@ -96,7 +97,9 @@ func seen(hosts []powerOf, share int64) bool {
 		answering += float64(a * (1 - g))
 		spread += float64(a*(1-a)) + float64(float64(a*g*(1-g))/4)
 		all += a
+		silent += min(a, 1-a) // who seldom answers has mostly been silent for long
 	}
+	anyway := float64(leaveAnyway(int64(silent*million), gap, 2*gap)) / million
 	return mean-float64(sigmas*math.Sqrt(variance)) >= float64(enough) &&
-		answering+float64(sigmas*math.Sqrt(spread)) <= float64(0.8*all)
+		answering+float64(sigmas*math.Sqrt(spread))+anyway <= float64(0.8*all)
 }

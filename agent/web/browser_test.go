@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -442,6 +444,39 @@ func TestMapShowsTheLatestRound(t *testing.T) {
 	v.until(t, shown)
 	if want, shows := change.Add(-600_000).String(), ask[string](t, v, `document.getElementById("map").dataset.frame`); shows != want {
 		t.Errorf("the map shows the round of %s, and the cursor is at that of %s", shows, want)
+	}
+	v.quiet(t, "overview")
+}
+
+// TestMapOfScatteredAddresses opens the map of a space that is a list of addresses, none beside another.
+func TestMapOfScatteredAddresses(t *testing.T) {
+	s, err := store.Open(filepath.Join(t.TempDir(), "scattered.db"), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	first := netip.MustParseAddr("198.18.0.0").As4()
+	var odd []netip.Addr
+	for i := uint32(1); i < 1<<17; i += 2 {
+		odd = append(odd, netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, binary.BigEndian.Uint32(first[:])+i))))
+	}
+	m := lab.Reference(1)
+	if m.Space, err = probe.SpaceOfAddrs(odd...); err != nil {
+		t.Fatal(err)
+	}
+	m.Hosts = nil
+	sim, d := lab.NewSimulation(m, 1), outage.New(outage.Config{})
+	r := sim.Round(probe.Full, m.Start, time.Minute, sim.Aims())
+	if err := d.Put(r); err != nil {
+		t.Fatal(err)
+	}
+	commit(t, s, d, &store.Commit{Findings: d.Advance(r.End), Sealed: []*probe.Round{r}})
+	v := siteOf(t, s, r.End, false)
+	v.do(t, chromedp.EmulateViewport(1280, 1400), chromedp.Navigate(v.url+"/"))
+	v.until(t, shown)
+	v.do(t, chromedp.Focus(chromedp.CSS("#map")), chromedp.KeyEvent(kb.ArrowRight))
+	if says := ask[string](t, v, `document.getElementById("hover").textContent`); !strings.HasPrefix(says, "198.18.0.3: ") {
+		t.Errorf("beside the first address stands %q", says)
 	}
 	v.quiet(t, "overview")
 }

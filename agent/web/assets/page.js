@@ -308,6 +308,16 @@ function spans(space) {
   });
 }
 
+// spanOf is the last of those ranges that begins with the ith address or before it.
+function spanOf(parts, i) {
+  let from = 0, to = parts.length;
+  while (to - from > 1) {
+    const middle = (from + to) >> 1;
+    if (parts[middle].base <= i) from = middle; else to = middle;
+  }
+  return parts[from];
+}
+
 function hilbert(order, i) {
   let x = 0, y = 0;
   for (let s = 1; s < 1 << order; s *= 2) {
@@ -326,7 +336,7 @@ function hilbert(order, i) {
 function layOut(space, n) {
   const parts = spans(space), order = Math.ceil(Math.log2(Math.max(n, 1)) / 2), side = 1 << order;
   const place = new Array(n), names = (i) => {
-    const s = parts.findLast((p) => p.base <= i);
+    const s = spanOf(parts, i);
     if (!s.v4) return s.n === 1 ? s.cidr.split("/")[0] : `${s.cidr} number ${i - s.base}`;
     const a = s.first + i - s.base;
     return [a / 2 ** 24, a / 2 ** 16, a / 256, a].map((b) => Math.floor(b) % 256).join(".");
@@ -403,18 +413,18 @@ function drawMap() {
   canvas.width = box * ratio;
   canvas.height = (box * layout.height / layout.width) * ratio;
   const cell = canvas.width / layout.width, gap = cell > 5 ? Math.max(1, cell * .1) : 0, size = cell - gap;
-  const colors = { answers: css("--answers"), missing: css("--missing"), quiet: css("--quiet"), unknown: css("--fill-unknown"), unreachable: "#a783b8", gained: css("--answers"), same: dark.matches ? "#4a545e" : "#c3beb0" };
+  const paper = css("--paper"), colors = { answers: css("--answers"), missing: css("--missing"), quiet: css("--quiet"), unknown: css("--fill-unknown"), unreachable: "#a783b8", gained: css("--answers"), same: dark.matches ? "#4a545e" : "#c3beb0" };
   const change = view.layer === "change" && [shareOf(Math.max(0, frame - 6), frame), shareOf(frame, Math.min(frames.times.length, frame + 6))];
   ctx.clearRect(0, 0, canvas.width, canvas.height);
   for (let i = 0; i < layout.n; i++) {
     const [x, y] = layout.place[i].map((v) => v * cell + gap / 2), [kind, color] = cellStyle(i, change);
     ctx.fillStyle = color ?? colors[kind];
     ctx.fillRect(x, y, size, size);
-    ctx.strokeStyle = css("--paper");
+    ctx.strokeStyle = paper;
     ctx.lineWidth = Math.max(1, cell * .14);
     if (kind === "missing") { ctx.beginPath(); ctx.moveTo(x, y + size); ctx.lineTo(x + size, y); ctx.stroke(); }
     if (kind === "gained") { ctx.beginPath(); ctx.moveTo(x + size / 2, y + size * .2); ctx.lineTo(x + size / 2, y + size * .8); ctx.moveTo(x + size * .2, y + size / 2); ctx.lineTo(x + size * .8, y + size / 2); ctx.stroke(); }
-    if (kind === "unknown") { ctx.fillStyle = css("--paper"); ctx.fillRect(x + size * .35, y + size * .35, size * .3, size * .3); }
+    if (kind === "unknown") { ctx.fillStyle = paper; ctx.fillRect(x + size * .35, y + size * .35, size * .3, size * .3); }
   }
   label(ctx, cell, ratio);
   if (document.activeElement === canvas) {

@@ -195,7 +195,7 @@ func (d *doctor) references(ctx context.Context) {
 	case answering*2 < len(v.References):
 		d.say("references", verdictFail, detail, "look at this machine's connectivity, or choose hosts that answer ping: with fewer than half answering all is unknown")
 	case cannotVouch != nil && !v.AcknowledgeNoVantage:
-		d.say("references", verdictWarn, detail+": "+cannotVouch.Error()+", so no total outage will be declared", "add references")
+		d.say("references", verdictWarn, detail+": "+cannotVouch.Error()+", so no total outage will be declared", "add references: at least three networks, and one of each address family that is probed")
 	case len(silent) > 0:
 		d.say("references", verdictWarn, detail, "replace the silent ones")
 	default:
@@ -242,12 +242,15 @@ func (d *doctor) store() {
 	}
 }
 
-// openStore checks that its last words do not lie in the future.
+// openStore checks that it can be written to, and that its last words do not lie in the future.
 func (d *doctor) openStore(s *store.Store) {
 	_, cursor, err := s.Detector()
+	kept := keptFrom(s.Path())
 	switch {
 	case err != nil:
 		d.say("store", verdictFail, err.Error(), "`brownout store verify` says how much of it is damaged")
+	case kept != nil:
+		d.say("store", verdictFail, s.Path()+" can be read, but not written: "+cause(kept), "mount it writable, or give it and its folder to the user that runs brownout, or set store.path")
 	case cursor > probe.InstantOf(time.Now().Add(time.Minute)):
 		d.say("store", verdictFail, fmt.Sprintf("%s: was judged up to %s UTC, which is yet to come: the clock went back", s.Path(), stamp(cursor)), "set the clock, or name another store")
 	default:
@@ -255,15 +258,31 @@ func (d *doctor) openStore(s *store.Store) {
 	}
 }
 
+// keptFrom is what would keep run from writing to a store that is there, and from making its socket beside it.
+func keptFrom(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	f.Close()
+	return keptFromMaking(filepath.Dir(path))
+}
+
+func keptFromMaking(dir string) error {
+	f, err := os.CreateTemp(dir, ".brownout-*")
+	if err != nil {
+		return err
+	}
+	f.Close()
+	return os.Remove(f.Name())
+}
+
 // newStore checks that one could be made.
 func (d *doctor) newStore(path string) {
-	f, err := os.CreateTemp(firstExisting(filepath.Dir(path)), ".brownout-*") // run makes the folders
-	if err != nil {
+	if err := keptFromMaking(firstExisting(filepath.Dir(path))); err != nil { // run makes the folders
 		d.say("store", verdictFail, fmt.Sprintf("%s cannot be made: %s", path, cause(err)), "make "+filepath.Dir(path)+", owned by the user that runs brownout, or set store.path")
 		return
 	}
-	f.Close()
-	os.Remove(f.Name())
 	d.say("store", verdictOK, path+": will be made", "")
 }
 

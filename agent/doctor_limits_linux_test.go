@@ -1,9 +1,11 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -12,7 +14,39 @@ import (
 	"golang.org/x/sys/unix"
 
 	"brownout/probe"
+	"brownout/store"
 )
+
+// TestDoctorStoreNotWritable: a store that may be read only is none that an agent can run on.
+func TestDoctorStoreNotWritable(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "s.db")
+	s, err := store.Open(path, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(s.Close(), os.Chmod(path, 0o644), os.Chmod(dir, 0o755), os.Chmod(filepath.Dir(dir), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	d := &doctor{cfg: DefaultConfig()}
+	d.cfg.Store.Path = path
+	d.store()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+		if os.Getuid() == 0 {
+			unix.SetfsuidRetUid(65534)
+		} else if err := os.Chmod(path, 0o400); err != nil {
+			t.Error(err)
+		}
+		d.store()
+	}()
+	<-done
+	if f := d.findings; f[0].Verdict != verdictOK || f[1].Verdict != verdictFail || !strings.Contains(f[1].Detail, "not written: permission denied") {
+		t.Errorf("%+v", f)
+	}
+}
 
 // inNetwork puts the test's goroutine, for good, into a network namespace of its own with no way out, and runs commands
 // in there.

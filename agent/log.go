@@ -1,8 +1,12 @@
 package agent
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
+	"strings"
+
+	"brownout/probe"
 )
 
 // newLogger writes structured lines: one a round at info. The level can be changed.
@@ -14,6 +18,20 @@ func newLogger(w io.Writer, c LogConfig) (*slog.Logger, *slog.LevelVar) {
 		return slog.New(slog.NewJSONHandler(w, o)), level
 	}
 	return slog.New(slog.NewTextHandler(w, o)), level
+}
+
+// briefly is a space for a line of the log: a long list, such as a file of addresses makes, by how it begins.
+func briefly(s probe.Space) string {
+	const shown = 16
+	list, more := s.Prefixes(), ""
+	if n := len(list) - shown; n > 0 {
+		list, more = list[:shown], fmt.Sprintf(" and %d more", n)
+	}
+	words := make([]string, len(list))
+	for i, p := range list {
+		words[i] = p.String()
+	}
+	return strings.Join(words, ",") + more
 }
 
 func inUTC(groups []string, a slog.Attr) slog.Attr {

@@ -124,7 +124,7 @@ func (c *change) discard() {
 
 // measuresOtherwise reports whether a configuration takes another engine.
 func measuresOtherwise(was, is *Config) bool {
-	return was.Targets.String() != is.Targets.String() || !reflect.DeepEqual(was.Probe, is.Probe) || !reflect.DeepEqual(was.Vantage, is.Vantage)
+	return !was.Targets.Equal(is.Targets) || !reflect.DeepEqual(was.Probe, is.Probe) || !reflect.DeepEqual(was.Vantage, is.Vantage)
 }
 
 // maxConnections bounds what strangers can make us hold. Requests beyond wait for one to end; the socket has its own.
@@ -163,7 +163,7 @@ func (r *runner) take(next *change) {
 		if was.Log.Format != next.cfg.Log.Format {
 			r.log.Warn("log.format has changed: that takes a restart", "was", was.Log.Format, "is", next.cfg.Log.Format)
 		}
-		r.log.Info("reloaded", "measured_anew", next.engine != nil, "space", next.cfg.Targets.String(), "channels", len(next.channels))
+		r.log.Info("reloaded", "measured_anew", next.engine != nil, "space", briefly(next.cfg.Targets), "channels", len(next.channels))
 	}
 }
 

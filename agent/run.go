@@ -84,7 +84,7 @@ func (r *runner) run(ctx context.Context) error {
 	defer r.live.feed.Close() // who listens would keep the servers from ending
 	defer during(ctx, func(ctx context.Context) { keepSmall(ctx, r.store, r.retention.Load, r.log) })()
 	defer onHangup(ctx, func() { _ = r.Reload(ctx) })() // it was logged
-	r.log.Info("measuring", "space", r.cfg.Targets.String(), "addresses", r.cfg.Targets.Len(), "round", r.cfg.Probe.Round.String(), "store", r.cfg.Store.Path)
+	r.log.Info("measuring", "space", briefly(r.cfg.Targets), "addresses", r.cfg.Targets.Len(), "round", r.cfg.Probe.Round.String(), "store", r.cfg.Store.Path)
 	return r.loop(ctx)
 }
 

@@ -16,7 +16,7 @@ import (
 const inPage = `
 window.untouched = true;
 window.word = () => document.querySelector(".hero em").textContent;
-window.percent = () => +(document.getElementById("legend").textContent.match(/expected \((\d+) %\)/)?.[1] ?? -1);
+window.percent = () => +(document.getElementById("legend").textContent.match(/expected \((\d+)\s%\)/)?.[1] ?? -1);
 window.shows = (color) => {
 	const map = document.getElementById("map"), ink = document.createElement("canvas").getContext("2d");
 	ink.fillStyle = getComputedStyle(document.documentElement).getPropertyValue(color).trim();

@@ -499,7 +499,7 @@ func TestLivePage(t *testing.T) {
 	v.do(t, chromedp.Evaluate[chromedp.Void](`document.querySelector(".hero").dataset.fresh = "";0`))
 	v.feed.Tell("status", web.Moment{Now: v.now.Add(5000), Judged: v.now, Blocks: []outage.BlockStatus{},
 		Agent: &web.Agent{Round: &web.Progress{Sent: 77, Planned: 100}}})
-	v.until(t, `document.getElementById("progress").textContent.startsWith("77 %")`)
+	v.until(t, `document.getElementById("progress").textContent.startsWith("77\u00a0%")`)
 	v.feed.Tell("round", web.RoundInfo{Kind: probe.Full})
 	v.until(t, anew)
 	v.quiet(t, "live")

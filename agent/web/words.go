@@ -32,18 +32,19 @@ func lastingWords(ms probe.Instant) string {
 	case minutes > 0:
 		return two(int64(minutes), "min", int64(seconds), "s")
 	}
-	return fmt.Sprintf("%d s", seconds)
+	return fmt.Sprintf("%d\u00a0s", seconds)
 }
 
+// two is a length of time, which no end of a line breaks.
 func two(a int64, unitA string, b int64, unitB string) string {
 	if b == 0 {
-		return fmt.Sprintf("%d %s", a, unitA)
+		return fmt.Sprintf("%d\u00a0%s", a, unitA)
 	}
-	return fmt.Sprintf("%d %s %d %s", a, unitA, b, unitB)
+	return fmt.Sprintf("%d\u00a0%s\u00a0%d\u00a0%s", a, unitA, b, unitB)
 }
 
-// percentWords is a share as "50 %".
-func percentWords(d outage.Decimal) string { return fmt.Sprintf("%.0f %%", d.Float()*100) }
+// percentWords is a share as "50 %", on one line.
+func percentWords(d outage.Decimal) string { return fmt.Sprintf("%.0f\u00a0%%", d.Float()*100) }
 
 // countWords writes 1024 as 1,024.
 func countWords(n int) string {
@@ -135,7 +136,7 @@ func intervalWords(i outage.Interval) string {
 
 // sentence says an outage in one plain sentence; name is the block's, and now is how far was judged.
 func sentence(o *outage.Outage, name string, now probe.Instant) string {
-	s := fmt.Sprintf("On %s, from %s to %s UTC at the latest, ", dayStamp(o.Start.At), clock(o.Start.Earliest), clock(o.Start.Latest))
+	s := fmt.Sprintf("On %s, from between %s and %s UTC, ", dayStamp(o.Start.At), clock(o.Start.Earliest), clock(o.Start.Latest))
 	if o.Start.Earliest == o.Start.Latest {
 		s = fmt.Sprintf("On %s, from %s UTC, ", dayStamp(o.Start.At), clock(o.Start.At))
 	}
@@ -152,10 +153,10 @@ func sentence(o *outage.Outage, name string, now probe.Instant) string {
 
 // answerersWords says who answered all the while.
 func answerersWords(o *outage.Outage, name string) string {
-	responders := fmt.Sprintf("of the %d expected responders", expectedCount(o.Expected))
+	responders := fmt.Sprintf("of the %s expected responders", countWords(expectedCount(o.Expected)))
 	switch {
 	case o.Kind != outage.Total:
-		return fmt.Sprintf("at the worst %d %s of %s answered", o.Observed, responders, name)
+		return fmt.Sprintf("at the worst %s %s of %s answered", countWords(o.Observed), responders, name)
 	case len(phasesOf(o, outage.Partial)) > 0:
 		return fmt.Sprintf("fewer %s of %s answered than normally do", responders, name)
 	}

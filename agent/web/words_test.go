@@ -42,14 +42,14 @@ func TestSentence(t *testing.T) {
 	unseen := total
 	unseen.Phases = []outage.Phase{{Kind: outage.Total, Start: start, End: &dark}, {Kind: outage.Unknown, Start: dark, End: &lit}, {Kind: outage.Total, Start: lit, End: &end}}
 	for want, o := range map[string]*outage.Outage{
-		"On 22 December 2014, from 16:15:04 to 16:15:31 UTC at the latest, none of the 18 expected responders of 175.45.176.0/22 answered, until between 01:45:57 and 01:46:05 UTC on 23 December 2014: 9 h 30 min.":                                                                      &total,
-		"On 22 December 2014, from 16:15:04 to 16:15:31 UTC at the latest, none of the 18 expected responders of 175.45.176.0/22 answered, and as of 23 Dec 2014, 02:00:00 UTC that lasts: 9 h 44 min so far.":                                                                            &lasts,
-		"On 22 December 2014, from 16:15:04 to 16:15:31 UTC at the latest, at the worst 9 of the 18 expected responders of 175.45.176.0/22 answered, until between 01:45:57 and 01:46:05 UTC on 23 December 2014: 9 h 30 min.":                                                            &partial,
-		"On 22 December 2014, from 16:15:04 to 16:15:31 UTC at the latest, fewer of the 18 expected responders of 175.45.176.0/22 answered than normally do, and as of 23 Dec 2014, 02:00:00 UTC that lasts: 9 h 44 min so far, in which none answered for 9 h 30 min from 16:15:20 UTC.": &returned,
-		"On 22 December 2014, from 16:15:04 to 16:15:31 UTC at the latest, fewer of the 18 expected responders of 175.45.176.0/22 answered than normally do, until between 01:45:57 and 01:46:05 UTC on 23 December 2014: 9 h 30 min, in which none answered for 24 s from 16:30:10 UTC.": &turned,
-		"On 22 December 2014, from 16:15:04 to 16:15:31 UTC at the latest, fewer of the 18 expected responders of 175.45.176.0/22 answered than normally do, and as of 23 Dec 2014, 02:00:00 UTC that lasts: 9 h 44 min so far, in which none has answered since 16:30:10 UTC.":           &turning,
-		"On 22 December 2014, from 16:15:04 to 16:15:31 UTC at the latest, fewer of the 18 expected responders of 175.45.176.0/22 answered than normally do, until between 01:45:57 and 01:46:05 UTC on 23 December 2014: 9 h 30 min, in which none answered for 9 h 30 min in 2 phases.": &twice,
-		"On 22 December 2014, from 16:15:04 to 16:15:31 UTC at the latest, none of the 18 expected responders of 175.45.176.0/22 answered, until between 01:45:57 and 01:46:05 UTC on 23 December 2014: 9 h 30 min, 24 s of it not known.":                                                &unseen,
+		"On 22 December 2014, from between 16:15:04 and 16:15:31 UTC, none of the 18 expected responders of 175.45.176.0/22 answered, until between 01:45:57 and 01:46:05 UTC on 23 December 2014: 9\u00a0h\u00a030\u00a0min.":                                                                                     &total,
+		"On 22 December 2014, from between 16:15:04 and 16:15:31 UTC, none of the 18 expected responders of 175.45.176.0/22 answered, and as of 23 Dec 2014, 02:00:00 UTC that lasts: 9\u00a0h\u00a044\u00a0min so far.":                                                                                           &lasts,
+		"On 22 December 2014, from between 16:15:04 and 16:15:31 UTC, at the worst 9 of the 18 expected responders of 175.45.176.0/22 answered, until between 01:45:57 and 01:46:05 UTC on 23 December 2014: 9\u00a0h\u00a030\u00a0min.":                                                                           &partial,
+		"On 22 December 2014, from between 16:15:04 and 16:15:31 UTC, fewer of the 18 expected responders of 175.45.176.0/22 answered than normally do, and as of 23 Dec 2014, 02:00:00 UTC that lasts: 9\u00a0h\u00a044\u00a0min so far, in which none answered for 9\u00a0h\u00a030\u00a0min from 16:15:20 UTC.": &returned,
+		"On 22 December 2014, from between 16:15:04 and 16:15:31 UTC, fewer of the 18 expected responders of 175.45.176.0/22 answered than normally do, until between 01:45:57 and 01:46:05 UTC on 23 December 2014: 9\u00a0h\u00a030\u00a0min, in which none answered for 24\u00a0s from 16:30:10 UTC.":           &turned,
+		"On 22 December 2014, from between 16:15:04 and 16:15:31 UTC, fewer of the 18 expected responders of 175.45.176.0/22 answered than normally do, and as of 23 Dec 2014, 02:00:00 UTC that lasts: 9\u00a0h\u00a044\u00a0min so far, in which none has answered since 16:30:10 UTC.":                          &turning,
+		"On 22 December 2014, from between 16:15:04 and 16:15:31 UTC, fewer of the 18 expected responders of 175.45.176.0/22 answered than normally do, until between 01:45:57 and 01:46:05 UTC on 23 December 2014: 9\u00a0h\u00a030\u00a0min, in which none answered for 9\u00a0h\u00a030\u00a0min in 2 phases.": &twice,
+		"On 22 December 2014, from between 16:15:04 and 16:15:31 UTC, none of the 18 expected responders of 175.45.176.0/22 answered, until between 01:45:57 and 01:46:05 UTC on 23 December 2014: 9\u00a0h\u00a030\u00a0min, 24\u00a0s of it not known.":                                                          &unseen,
 	} {
 		if got := sentence(o, "175.45.176.0/22", now); got != want {
 			t.Errorf("got\n%s\nwant\n%s", got, want)
@@ -59,8 +59,11 @@ func TestSentence(t *testing.T) {
 
 func TestNumberOfAddresses(t *testing.T) {
 	for want, got := range map[string]string{
-		"1 address":                 addressesWords(1),
-		"1,024 addresses":           addressesWords(1024),
+		"1 address":                addressesWords(1),
+		"1,024 addresses":          addressesWords(1024),
+		"3\u00a0min\u00a03\u00a0s": lastingWords(183_000),
+		"87\u00a0%":                percentWords(8700),
+		"none of the 1,200 expected responders of 1,200 addresses answered": answerersWords(&outage.Outage{Kind: outage.Total, Expected: 1200_0000}, addressesWords(1200)),
 		"Its 1 address is asked":    askedWords(1),
 		"All 2 addresses are asked": askedWords(2),
 		"31 addresses are":          isWords(addressesWords(31)),

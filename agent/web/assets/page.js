@@ -13,10 +13,10 @@ function stamp(ms) {
 
 function lasting(ms) {
   const s = Math.max(0, Math.round(ms / 1000));
-  if (s < 60) return `${s} s`;
-  if (s < 3600) return `${Math.floor(s / 60)} min`;
-  if (s < 86400) return `${Math.floor(s / 3600)} h ${Math.floor(s / 60) % 60} min`;
-  return `${Math.floor(s / 86400)} d ${Math.floor(s / 3600) % 24} h`;
+  if (s < 60) return `${s}\u00a0s`;
+  if (s < 3600) return `${Math.floor(s / 60)}\u00a0min`;
+  if (s < 86400) return `${Math.floor(s / 3600)}\u00a0h\u00a0${Math.floor(s / 60) % 60}\u00a0min`;
+  return `${Math.floor(s / 86400)}\u00a0d\u00a0${Math.floor(s / 3600) % 24}\u00a0h`;
 }
 
 async function ask(path, params, signal) {
@@ -151,7 +151,7 @@ function drawPlots() {
   lines.push({ stroke: css("--up"), width: 2.4, points: { show: x.length < 3 } });
   data.push(series.rate);
   const bands = [{ series: [2, 1], fill: css("--band") }, { series: [lines.length, 3], fill: css("--band") }];
-  const rate = options("rate", 290, lines, bands, { values: (_, t) => t.map((v) => `${Math.round(v * 100)} %`) }, (_, __, top) => [0, Math.max(1.15, (top || 1) * 1.05)]);
+  const rate = options("rate", 290, lines, bands, { values: (_, t) => t.map((v) => `${Math.round(v * 100)}\u00a0%`) }, (_, __, top) => [0, Math.max(1.15, (top || 1) * 1.05)]);
   const smoke = [["p10", "transparent", 0], ["p90", "transparent", 0], ["p25", "transparent", 0], ["p75", "transparent", 0], ["p50", css("--up"), 1.8]];
   const rttLines = smoke.map(([, stroke, width]) => ({ stroke, width, points: { show: false } }));
   const rttBands = [{ series: [2, 1], fill: css("--band") }, { series: [4, 3], fill: dark.matches ? "#3f6a8f" : "#8fb3d1" }];
@@ -192,8 +192,8 @@ function showLegend() {
   at.textContent = stamp(series.time_ms[i]);
   legend.append(at, " ");
   if (series.rate[i] === null) add("unknown");
-  else add(`${Math.round(series.observed[i] * 10) / 10} of ${Math.round(series.expected[i] * 10) / 10} expected (${Math.round(series.rate[i] * 100)} %)`, css("--up"));
-  if (series.step_ms && series.lowest[i] !== null) add(`lowest ${Math.round(series.lowest[i] * 100)} %`);
+  else add(`${Math.round(series.observed[i] * 10) / 10} of ${Math.round(series.expected[i] * 10) / 10} expected (${Math.round(series.rate[i] * 100)}\u00a0%)`, css("--up"));
+  if (series.step_ms && series.lowest[i] !== null) add(`lowest ${Math.round(series.lowest[i] * 100)}\u00a0%`);
   series.protocols.forEach((p, k) => { if (p.answering[i] !== null) add(`${p.protocol} ${Math.round(p.answering[i] * 10) / 10}`, protocolColors[theme][k % 5]); });
   if (series.rtt_us.p50[i] !== null) add(`median RTT ${Math.round(series.rtt_us.p50[i] / 1000)} ms`);
 }
@@ -513,7 +513,7 @@ function toFrame(k) {
 function describe(i) {
   const words = { [Unknown]: "not known", [Silent]: usual(i) ? "silent, though it usually answers" : "silent as usual", [Unreachable]: "reported unreachable", [Answers]: "answers" };
   const share = window_()[i];
-  return `${layout.names(i)}: ${words[cellAt(frame, i)]}${share < 0 ? "" : `; answered ${Math.round(share * 100)} % of the rounds shown`}${view.layer === "rtt" && rtts?.get(i) ? `; ${Math.round(rtts.get(i) / 1000)} ms` : ""}`;
+  return `${layout.names(i)}: ${words[cellAt(frame, i)]}${share < 0 ? "" : `; answered ${Math.round(share * 100)}\u00a0% of the rounds shown`}${view.layer === "rtt" && rtts?.get(i) ? `; ${Math.round(rtts.get(i) / 1000)} ms` : ""}`;
 }
 
 function under(e) {
@@ -604,7 +604,7 @@ function listen() {
     const m = JSON.parse(e.data), round = m.agent?.round;
     app.dataset.heard = m.now;
     const p = $("progress");
-    if (p && round) p.textContent = `${Math.round((100 * round.sent) / round.planned)} % of the next one sent`;
+    if (p && round) p.textContent = `${Math.round((100 * round.sent) / round.planned)}\u00a0% of the next one sent`;
     for (const t of document.querySelectorAll("[data-ago]")) t.textContent = `${lasting(Date.parse(m.now) - Date.parse(t.dataset.ago))} ago`;
   });
   // A round that is over, or a new state, is in the page's words too: the page is read again. So it is when the stream begins,

@@ -477,6 +477,35 @@ func TestCodfNamesTheSpace(t *testing.T) {
 	}
 }
 
+// TestOverviewOfManyBlocks: of hundreds of outages that last, the space's is told first, and the others not one by one. Hundreds of
+// blocks do not push the plots out of sight.
+func TestOverviewOfManyBlocks(t *testing.T) {
+	s, err := store.Open(filepath.Join(t.TempDir(), "s.db"), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	at := probe.Instant(1_772_000_000_000)
+	var f outage.Findings
+	lasts := func(block string, at probe.Instant) {
+		start := outage.Interval{Earliest: at, At: at, Latest: at}
+		f.Outages = append(f.Outages, outage.Outage{ID: block + "-id", Block: block, Kind: outage.Total, Status: outage.Ongoing, Start: start, Phases: []outage.Phase{{Kind: outage.Total, Start: start}}, DeclaredAt: at})
+	}
+	for i := range 300 {
+		lasts(fmt.Sprintf("198.%d.%d.0/24", 18+i/256, i%256), at)
+	}
+	lasts(outage.SpaceBlock, at.Add(1000))
+	commit(t, s, outage.New(outage.Config{}), &store.Commit{Findings: f})
+	page := body(t, web.Handler(s, web.Options{}), "/")
+	_, list, _ := strings.Cut(page, "Going on now")
+	if first, _, _ := strings.Cut(list, "</li>"); !strings.Contains(first, "/outages/space-id") {
+		t.Errorf("first stands %s", first)
+	}
+	if n := strings.Count(list, "/outages/198."); n > 12 || !strings.Contains(list, "All 301 that last") {
+		t.Errorf("%d outages of blocks are told one by one", n)
+	}
+}
+
 // countingStore counts how often it is asked what was learned.
 type countingStore struct {
 	*store.Store

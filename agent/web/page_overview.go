@@ -18,8 +18,9 @@ type overview struct {
 	Alarms   []string // what keeps us from knowing
 	Last     *RoundInfo
 	LastAge  probe.Instant
-	Names    []string // the protocols'
-	Ongoing  []outageRow
+	Names    []string    // the protocols'
+	Ongoing  []outageRow // the space's first
+	Lasting  int         // how many there are, listed or not
 	Recent   []outageRow
 	Hosts    []hostRow // who usually answers
 	HostsCut int       // how many more there are
@@ -50,7 +51,10 @@ type view struct {
 	Observed     probe.Instant // the end of what there is
 }
 
-const mostHosts = 64
+const (
+	mostHosts   = 64
+	mostOngoing = 12
+)
 
 func (h *handler) overviewPage(a *answer) error {
 	v, err := h.askedView(a)
@@ -163,7 +167,11 @@ func hostsOf(r *probe.Round, usual map[netip.Addr]bool) []hostRow {
 
 func (h *handler) fillOutages(_ *answer, s *Status, o *overview) error {
 	now := probe.InstantOf(h.opt.Now())
-	for _, one := range s.Ongoing {
+	o.Lasting = len(s.Ongoing)
+	if i := slices.IndexFunc(s.Ongoing, func(x outage.Outage) bool { return x.Block == outage.SpaceBlock }); i > 0 {
+		s.Ongoing = slices.Insert(slices.Delete(slices.Clone(s.Ongoing), i, i+1), 0, s.Ongoing[i])
+	}
+	for _, one := range s.Ongoing[:min(len(s.Ongoing), mostOngoing)] {
 		o.Ongoing = append(o.Ongoing, rowOf(one, o.Space.Name, now))
 	}
 	all, err := h.src.Outages()

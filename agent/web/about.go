@@ -68,7 +68,7 @@ func settingsOf(r *probe.Round) []Setting {
 	}
 	list := []Setting{
 		{"Vantage", orNotKnown(r.Vantage)},
-		{"Probed", r.Space.String() + " (" + addressesWords(r.Space.Len()) + ")"},
+		{"Probed", joinWords(r.Space.Prefixes()) + " (" + addressesWords(r.Space.Len()) + ")"},
 		{"Protocols", strings.Join(names, ", ")},
 		{"A probe waited", r.Timeout.String()},
 	}

@@ -57,25 +57,24 @@ func (h *handler) vantage(latest *probe.Round) string {
 	return ""
 }
 
-// settingsOf is how a round probed, as far as it says so itself.
-func settingsOf(r *probe.Round) []Setting {
+// aboutRound is how a round probed, as far as it says so itself.
+func aboutRound(r *probe.Round) (a About) {
 	if r == nil {
-		return nil
+		return a
 	}
-	var names []string
 	for i := range r.Passes {
-		names = append(names, r.Passes[i].Protocol.String())
+		a.Protocols = append(a.Protocols, r.Passes[i].Protocol.String())
 	}
-	list := []Setting{
+	a.Settings = []Setting{
 		{"Vantage", orNotKnown(r.Vantage)},
 		{"Probed", joinWords(r.Space.Prefixes()) + " (" + addressesWords(r.Space.Len()) + ")"},
-		{"Protocols", strings.Join(names, ", ")},
+		{"Protocols", strings.Join(a.Protocols, ", ")},
 		{"A probe waited", r.Timeout.String()},
 	}
 	if r.Span > 0 {
-		list = append(list, Setting{"A round was spread over", r.Span.String()})
+		a.Settings = append(a.Settings, Setting{"A round was spread over", r.Span.String()})
 	}
-	return list
+	return a
 }
 
 func orNotKnown(s string) string {

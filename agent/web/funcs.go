@@ -22,7 +22,7 @@ var pageFuncs = template.FuncMap{
 	"stamp": stampOf, "dayOf": dayStamp, "clock": clock, "lasting": lastingWords, "interval": intervalOf,
 	"percent": percentWords, "count": countWords, "rtt": rttWords, "reason": reasonWords, "join": joinWords, "title": titled,
 	"asked": askedWords, "is": isWords,
-	"sentBy": sentBy, "sentByAny": func() []string { return sentBy([]string{"icmp", "tcp/80", "dns"}) },
+	"sentBy":    sentBy,
 	"answering": func(b outage.BlockStatus) string { return answeringWords(&b) },
 	"icon":      stateIcon, "meaning": meaning, "states": func() []outage.State { return allStates }, "bars": dayBars,
 	"text":  func(v any) string { return fmt.Sprint(v) },

@@ -19,6 +19,7 @@ import (
 
 	"brownout/agent/web"
 	"brownout/probe"
+	"brownout/probe/lab"
 	"brownout/probe/outage"
 	"brownout/store"
 )
@@ -474,6 +475,26 @@ func TestCodfNamesTheSpace(t *testing.T) {
 	}
 	if !places["space/test"] || !places["prefix/198.18.1.0/24"] || len(places) != 3 {
 		t.Errorf("the outages are at %v", places)
+	}
+}
+
+// TestAboutSaysWhatWasSent: a store that was measured by one protocol says nothing of others.
+func TestAboutSaysWhatWasSent(t *testing.T) {
+	s, err := store.Open(filepath.Join(t.TempDir(), "s.db"), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	m := lab.Reference(1)
+	m.Protocols = []probe.Protocol{probe.ICMP}
+	sim := lab.NewSimulation(m, 1)
+	r := sim.Round(probe.Full, m.Start, worldRound, sim.Aims())
+	if err := s.Commit(store.Commit{Sealed: []*probe.Round{r}}); err != nil {
+		t.Fatal(err)
+	}
+	page := body(t, web.Handler(s, web.Options{}), "/about")
+	if !strings.Contains(page, "ICMP echo requests") || strings.Contains(page, "TCP connections") || strings.Contains(page, "DNS questions") {
+		t.Error(page)
 	}
 }
 

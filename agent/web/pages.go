@@ -133,7 +133,7 @@ func (h *handler) aboutPage(a *answer) error {
 	if err != nil {
 		return err
 	}
-	return h.show(a, "about.html", page{Title: "About this probe", Path: "/about", Body: settingsOf(r)})
+	return h.show(a, "about.html", page{Title: "About this probe", Path: "/about", Body: aboutRound(r)})
 }
 
 func (h *handler) apiPage(a *answer) error {

@@ -3,6 +3,7 @@ package agent
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -111,6 +112,18 @@ func (c *client) close() {
 // running reports whether an agent answers.
 func (c *client) running() bool { return c.live != nil }
 
+// explainAsking adds the next step to an error of asking an agent elsewhere, of which this machine's doctor knows nothing.
+func (c *client) explainAsking(err error) error {
+	var unknown x509.UnknownAuthorityError
+	switch {
+	case c.base == socketBase:
+		return err
+	case errors.As(err, &unknown):
+		return hint(err, "name the authority that signed its certificate, or the certificate itself, by $SSL_CERT_FILE")
+	}
+	return hint(err, "look whether it is that machine's http.listen, and http or https as http.web_config_file there says")
+}
+
 // get writes the answer to w. A problem is a *web.Problem.
 func (c *client) get(ctx context.Context, path string, query url.Values, w io.Writer) error {
 	base := c.base
@@ -127,7 +140,7 @@ func (c *client) get(ctx context.Context, path string, query url.Values, w io.Wr
 	}
 	resp, err := c.live.Do(req)
 	if err != nil {
-		return fmt.Errorf("ask the agent: %w", err)
+		return c.explainAsking(fmt.Errorf("ask the agent: %w", err))
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
@@ -140,6 +153,9 @@ func (c *client) get(ctx context.Context, path string, query url.Values, w io.Wr
 }
 
 func readProblem(status int, body io.Reader) error {
+	if status == http.StatusUnauthorized {
+		return hint(errors.New("the agent wants a password, or another one"), "put it into the URL: https://user:password@probe.example:8413")
+	}
 	p := &web.Problem{}
 	if err := json.NewDecoder(body).Decode(p); err != nil {
 		return fmt.Errorf("the agent answers %d %s", status, http.StatusText(status))

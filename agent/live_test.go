@@ -3,6 +3,7 @@ package agent
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -264,5 +265,26 @@ func TestThePastIsWatched(t *testing.T) {
 	}
 	if m.now < last.End {
 		t.Errorf("it is left at %v, with rows until %v", m.now, last.End)
+	}
+}
+
+// TestAskingElsewhereFails: the next step is one of there, and not to look at this machine.
+func TestAskingElsewhereFails(t *testing.T) {
+	refuse := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) })
+	plain, tls, gone := httptest.NewServer(refuse), httptest.NewUnstartedServer(refuse), httptest.NewServer(refuse)
+	tls.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, 0) // that its certificate is refused
+	tls.StartTLS()
+	t.Cleanup(plain.Close)
+	t.Cleanup(tls.Close)
+	gone.Close()
+	for at, next := range map[string]string{plain.URL: "user:password", tls.URL: "SSL_CERT_FILE", gone.URL: "http.listen"} {
+		ask, err := dialURL(at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var hinted *hintError
+		if err := ask.get(t.Context(), "status", nil, io.Discard); !errors.As(err, &hinted) || !strings.Contains(hinted.hint, next) {
+			t.Errorf("%v; the hint is not of %s: %+v", err, next, hinted)
+		}
 	}
 }

@@ -78,7 +78,7 @@ func drawRate(s *Series, ink inks, name, source string) *svg {
 		out.sized(rate.x-8, rate.py(v)+4, 11, "end", ink.faint, fmt.Sprintf("%.0f %%", v*100))
 	}
 	for _, v := range []float64{0, rtt.top / 2, rtt.top} {
-		out.sized(rtt.x-8, rtt.py(v)+4, 11, "end", ink.faint, strconv.FormatFloat(v/1000, 'f', -1, 64)+" ms")
+		out.sized(rtt.x-8, rtt.py(v)+4, 11, "end", ink.faint, msWords(v))
 	}
 	out.shade(rate, s.States)
 	out.shade(rtt, s.States)
@@ -89,7 +89,10 @@ func drawRate(s *Series, ink inks, name, source string) *svg {
 	return out
 }
 
-// topOf is the top of the axis of round-trip times, in microseconds.
+// msWords is microseconds as milliseconds of an axis.
+func msWords(us float64) string { return strconv.FormatFloat(us/1000, 'f', -1, 64) + " ms" }
+
+// topOf is the top of the axis of round-trip times, in microseconds: round, as its half is.
 func topOf(s *Series) float64 {
 	top := 1000.0
 	for _, v := range s.RTT.P90 {
@@ -97,7 +100,13 @@ func topOf(s *Series) float64 {
 			top = max(top, float64(*v))
 		}
 	}
-	return top * 1.05
+	for ten := 1000.0; ; ten *= 10 {
+		for _, round := range []float64{1, 2, 4, 6, 8} {
+			if round*ten >= top {
+				return round * ten
+			}
+		}
+	}
 }
 
 func drawRates(out *svg, a *axis, s *Series) {

@@ -78,6 +78,23 @@ func TestNumberOfAddresses(t *testing.T) {
 	}
 }
 
+// TestAxisOfRoundTrips: whatever the slowest reply, it lies below the top of the axis, of which the words have room beside it.
+func TestAxisOfRoundTrips(t *testing.T) {
+	for us := uint32(1); us < 60_000_000; us += us/9 + 1 {
+		s := &Series{}
+		s.RTT.P90 = []*uint32{nil, &us}
+		top := topOf(s)
+		if top < float64(us) || top > max(2.5*float64(us), 1000) {
+			t.Errorf("the top of %d us is %v", us, top)
+		}
+		for _, at := range []float64{top, top / 2} {
+			if words := msWords(at); len(words) > len("80000 ms") {
+				t.Errorf("the axis of %d us says %q", us, words)
+			}
+		}
+	}
+}
+
 // TestLayouts proves that every address has a cell of its own, and that the /24s of a /22 are its quadrants.
 func TestLayouts(t *testing.T) {
 	for _, targets := range [][]string{{"198.18.0.0/22"}, {"198.18.0.0/24"}, {"198.18.0.0/20"}, {"198.18.0.0/21"}, {"198.18.0.1/32"},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -126,9 +127,12 @@ func drawRates(out *svg, a *axis, s *Series) {
 			}
 			return p.Answering[i].Float() / s.Expected[i].Float(), true
 		}
-		color := out.ink.protocols[k%len(out.ink.protocols)]
-		out.path(a.curve(s.Time, share), "none", color, 1)
-		out.sized(a.x+a.w-6, a.y+14+float64(k)*14, 11, "end", color, p.Protocol.String())
+		out.path(a.curve(s.Time, share), "none", out.ink.protocol(k), 1)
+	}
+	right := a.x + a.w
+	for k, p := range slices.Backward(s.Protocols) { // above the plot, where no line runs
+		out.sized(right, a.y-8, 11, "end", out.ink.protocol(k), p.Protocol.String())
+		right -= float64(len(p.Protocol.String()))*6.5 + 12
 	}
 	out.path(a.curve(s.Time, decimals(s.Rate)), "none", out.ink.line, 2.2)
 }

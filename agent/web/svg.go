@@ -26,6 +26,9 @@ type inks struct {
 	protocols                []string
 }
 
+// protocol is the colour of the kth protocol.
+func (i *inks) protocol(k int) string { return i.protocols[k%len(i.protocols)] }
+
 var lightInks = inks{
 	paper: "#fffdf8", text: "#1d2329", faint: "#5b6570", grid: "#e4e0d6", line: "#0b4f8a", band: "#dfe8ef", low: "#8fb3d1",
 	partial: "#c77700", total: "#8c1d2f", unknown: "#8b929b", answers: "#0b4f8a", missing: "#d9480f", silent: "#eae6db", unreachable: "#b08bbf",

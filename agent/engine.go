@@ -98,7 +98,10 @@ func (e *engine) run(ctx context.Context) error {
 	defer timer.Stop()
 	for ctx.Err() == nil {
 		if err := e.look(ctx); err != nil {
-			return errors.Join(err, e.stop())
+			if again := e.stop(); again != nil && again.Error() != err.Error() {
+				err = errors.Join(err, again)
+			}
+			return err
 		}
 		timer.Reset(e.untilLook())
 		select {

@@ -250,8 +250,8 @@ func drawMap(r *probe.Round, usual map[netip.Addr]bool, ink inks, caption bool, 
 	for _, label := range l.labels {
 		x, y := margin+cell*float64(label.x)-cell*.06, margin+16+cell*float64(label.y)-cell*.06
 		fmt.Fprintf(&out.b, `<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" fill="none" stroke="%s"/>`, x, y, cell*label.side, cell*label.side, ink.faint)
-		out.rect(x+.5, y+.5, 27, 14, ink.paper)
-		out.sized(x+4, y+11.5, 10.5, "start", ink.faint, label.text)
+		fmt.Fprintf(&out.b, `<rect x="%.1f" y="%.1f" width="27" height="14" fill="%s" fill-opacity=".6"/>`, x+.5, y+.5, ink.paper) // the addresses below it show
+		out.sized(x+4, y+11.5, 10.5, "start", ink.text, label.text)
 	}
 	if caption {
 		out.sized(margin, height-50, 11, "start", ink.faint, fmt.Sprintf("%s of %s answer (blue).", countWords(answering), addressesWords(r.Space.Len())))

@@ -447,8 +447,10 @@ function label(ctx, cell, ratio) {
     ctx.strokeRect(x * cell + .5, y * cell + .5, w - 1, h - 1);
     const wide = ctx.measureText(text).width;
     ctx.fillStyle = css("--paper");
+    ctx.globalAlpha = .6; // the addresses below it show
     ctx.fillRect(x * cell + ratio, y * cell + ratio, wide + 8 * ratio, 15 * ratio);
-    ctx.fillStyle = css("--faint");
+    ctx.globalAlpha = 1;
+    ctx.fillStyle = css("--text");
     ctx.fillText(text, x * cell + 5 * ratio, y * cell + 3 * ratio);
   }
 }

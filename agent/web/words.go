@@ -115,10 +115,12 @@ func rttWords(us uint32) string {
 	switch {
 	case us == 0:
 		return "–"
+	case us < 1000:
+		return fmt.Sprintf("%.2f\u00a0ms", float64(us)/1000)
 	case us < 10_000:
-		return fmt.Sprintf("%.1f ms", float64(us)/1000)
+		return fmt.Sprintf("%.1f\u00a0ms", float64(us)/1000)
 	}
-	return fmt.Sprintf("%.0f ms", float64(us)/1000)
+	return fmt.Sprintf("%.0f\u00a0ms", float64(us)/1000)
 }
 
 // joinWords is a list of whatever prints as a word.

@@ -19,6 +19,8 @@ function lasting(ms) {
   return `${Math.floor(s / 86400)}\u00a0d\u00a0${Math.floor(s / 3600) % 24}\u00a0h`;
 }
 
+const milliseconds = (us) => `${(us / 1000).toFixed(us < 1000 ? 2 : us < 10000 ? 1 : 0)}\u00a0ms`;
+
 async function ask(path, params, signal) {
   const answer = await fetch(`/api/v1/${path}?${new URLSearchParams(params)}`, { signal });
   const body = await answer.json();
@@ -195,7 +197,7 @@ function showLegend() {
   else add(`${Math.round(series.observed[i] * 10) / 10} of ${Math.round(series.expected[i] * 10) / 10} expected (${Math.round(series.rate[i] * 100)}\u00a0%)`, css("--up"));
   if (series.step_ms && series.lowest[i] !== null) add(`lowest ${Math.round(series.lowest[i] * 100)}\u00a0%`);
   series.protocols.forEach((p, k) => { if (p.answering[i] !== null) add(`${p.protocol} ${Math.round(p.answering[i] * 10) / 10}`, protocolColors[theme][k % 5]); });
-  if (series.rtt_us.p50[i] !== null) add(`median RTT ${Math.round(series.rtt_us.p50[i] / 1000)} ms`);
+  if (series.rtt_us.p50[i] !== null) add(`median RTT ${milliseconds(series.rtt_us.p50[i])}`);
 }
 
 let asked;
@@ -468,7 +470,7 @@ function showKey() {
   else {
     const bar = Object.assign(document.createElement("span"), { className: "cividis" });
     if (view.layer === "share") key.append("seldom", bar, "always; of the rounds shown");
-    else if (rtts?.size) key.append(`${Math.round(rtts.high / 1000)} ms`, bar, `${Math.round(rtts.low / 1000)} ms`);
+    else if (rtts?.size) key.append(milliseconds(rtts.high), bar, milliseconds(rtts.low));
     else key.append("Nothing answered in this round.");
   }
 }
@@ -515,7 +517,7 @@ function toFrame(k) {
 function describe(i) {
   const words = { [Unknown]: "not known", [Silent]: usual(i) ? "silent, though it usually answers" : "silent as usual", [Unreachable]: "reported unreachable", [Answers]: "answers" };
   const share = window_()[i];
-  return `${layout.names(i)}: ${words[cellAt(frame, i)]}${share < 0 ? "" : `; answered ${Math.round(share * 100)}\u00a0% of the rounds shown`}${view.layer === "rtt" && rtts?.get(i) ? `; ${Math.round(rtts.get(i) / 1000)} ms` : ""}`;
+  return `${layout.names(i)}: ${words[cellAt(frame, i)]}${share < 0 ? "" : `; answered ${Math.round(share * 100)}\u00a0% of the rounds shown`}${view.layer === "rtt" && rtts?.get(i) ? `; ${milliseconds(rtts.get(i))}` : ""}`;
 }
 
 function under(e) {

@@ -61,13 +61,18 @@ func (h *handler) outagePage(a *answer) error {
 	return h.show(a, "outage.html", page{Title: title, Path: "/outages", Script: true, Body: v})
 }
 
-// around is the time that an outage's figure shows: itself, and as much before and after, within bounds.
+// around is the time that an outage's figure shows: itself, and as much before and after, within bounds. The lower is of some ten
+// rounds: in two hours of rounds of seconds an outage of a minute would be a stroke.
 func around(o *outage.Outage, now probe.Instant) (from, to probe.Instant) {
 	end := now
 	if o.End != nil {
 		end = o.End.Latest
 	}
-	const least, most = 2 * 3600_000, 3 * dayMS
+	const most = 3 * dayMS
+	least := int64(2 * 3600_000)
+	if p := o.Power.TotalAfter; p > 0 {
+		least = min(least, 10*1000*int64(p))
+	}
 	margin := min(max(int64(end-o.Start.At)/2, least), most)
 	return o.Start.Earliest.Add(-margin), min(end.Add(margin), max(now, end))
 }

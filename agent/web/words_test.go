@@ -96,6 +96,20 @@ func TestAxisOfRoundTrips(t *testing.T) {
 	}
 }
 
+// TestAround: an outage of seconds, of rounds of seconds, is not lost in the hours around it; one of minutes has them.
+func TestAround(t *testing.T) {
+	start := between("2014-12-22 16:15:00", "2014-12-22 16:15:01", "2014-12-22 16:15:02")
+	end := between("2014-12-22 16:15:40", "2014-12-22 16:15:41", "2014-12-22 16:15:42")
+	o := &outage.Outage{Start: start, End: &end}
+	for after, want := range map[outage.Seconds]probe.Instant{0: 2 * 3600_000, 11: 110_000, 768: 2 * 3600_000} {
+		o.Power.TotalAfter = after
+		from, to := around(o, instant("2014-12-23 16:00:00"))
+		if before, later := start.Earliest-from, to-end.Latest; before != want || later != want {
+			t.Errorf("found within %d s: %d ms before and %d after, want %d", after, before, later, want)
+		}
+	}
+}
+
 // TestLayouts proves that every address has a cell of its own, and that the /24s of a /22 are its quadrants.
 func TestLayouts(t *testing.T) {
 	for _, targets := range [][]string{{"198.18.0.0/22"}, {"198.18.0.0/24"}, {"198.18.0.0/20"}, {"198.18.0.0/21"}, {"198.18.0.1/32"},

@@ -63,6 +63,9 @@ func (r *RoundReader) Next() (*Round, error) {
 			continue
 		}
 		round, err := r.parse(line)
+		if cut := r.in.Err(); err != nil && cut != nil { // the line is what came before reading failed
+			return nil, fmt.Errorf("read rounds after line %d: %w", r.line-1, cut)
+		}
 		if err != nil {
 			return nil, &LineError{r.line, err}
 		}

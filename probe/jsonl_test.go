@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -21,6 +22,22 @@ import (
 const exampleLines = `{"kind":"header","v":1,"block_bits":24,"timeout_ms":2000,"plan":1}
 {"start":"2014-12-22T16:00:00.000Z","end":"2014-12-22T16:11:00.000Z","kind":"round","vantage":"fra1","vantage_ok":true,"space":["198.18.0.0/22"],"seed":"81985529216486895","probes":[{"protocol":"icmp","sent":1024,"unsent":[],"answers":[{"address":"198.18.0.8","outcome":"reply","offset_ms":12345,"rtt_us":180224}]}]}
 `
+
+// TestReadCutOff: where reading fails in the midst of a line, as of a gzip file that was cut off, that is told, and not what is
+// wrong with half a line.
+func TestReadCutOff(t *testing.T) {
+	for _, at := range []int{len(exampleLines) - 1, len(exampleLines) - 9, 20} {
+		r := probe.NewRoundReader(io.MultiReader(strings.NewReader(exampleLines[:at]), iotest.ErrReader(io.ErrUnexpectedEOF)))
+		var err error
+		for err == nil {
+			_, err = r.Next()
+		}
+		var line *probe.LineError
+		if !errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &line) {
+			t.Errorf("cut off after %d bytes: %v", at, err)
+		}
+	}
+}
 
 func TestReadExample(t *testing.T) {
 	r := probe.NewRoundReader(strings.NewReader(exampleLines))

@@ -181,11 +181,14 @@ func (c *centre) mean() int64 {
 
 // sentBy is the chance, in millionths, that a silence was sent by a moment: where nobody tells when in its round it was, and a reply
 // came in the midst of that, it may well have been sent after the reply, and by its host's own fault.
-func (s *silence) sentBy(t probe.Instant) int64 {
-	if t >= s.To || s.To <= s.From.Add(probe.PlanTolerance.Milliseconds()) {
+func (s *silence) sentBy(t probe.Instant) int64 { return chanceBy(s.From, s.To, t) }
+
+// chanceBy is the chance, in millionths, that what was sent from one moment to another had been by t.
+func chanceBy(from, to, t probe.Instant) int64 {
+	if t >= to || to <= from.Add(probe.PlanTolerance.Milliseconds()) {
 		return million
 	}
-	return max(int64(t-s.From), 0) * million / int64(s.To-s.From)
+	return max(int64(t-from), 0) * million / int64(to-from)
 }
 
 // heardLater reports whether a host was silent again in the run that ended, before the reply.

@@ -14,6 +14,7 @@ type host struct {
 	Services []int32
 	Silent   bool          // its last observation was a silence
 	SilentAt probe.Instant // send time of that silence
+	SilentBy probe.Instant // by when that was sent
 	VainAt   probe.Instant // and of the latest probe that says nothing: our own sight was bad, or it could not be sent
 	Own      int64         // millionths: the chance that it was the host's own, and not the path's
 	Lived    probe.Instant // send time of its latest life
@@ -22,6 +23,7 @@ type host struct {
 	Counted  bool          // a later one has counted in its place, see straddles
 	Weight   int64         // micro-nats against "up" of all silences since
 	Back     Interval      // its latest return: after the last silence, and before the first life arrived; At: sent
+	BackBy   probe.Instant // by when that last silence was sent
 	Left     probe.Instant // when the silence before that began
 	First    probe.Instant // when it was first seen to live
 	New      bool          // it was not there when its block was learned, and is not yet taken for usual

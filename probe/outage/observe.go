@@ -161,7 +161,7 @@ func (d *Detector) live(r *probe.Round, e *event, i int32) {
 	if e.from >= h.SilentAt {
 		if h.Silent {
 			h.Back = Interval{Earliest: h.SilentAt, At: e.from, Latest: arrived}
-			h.Left = cmp.Or(h.Since, h.SilentAt)
+			h.BackBy, h.Left = h.SilentBy, cmp.Or(h.Since, h.SilentAt)
 		}
 		h.Silent = false
 	}
@@ -225,7 +225,10 @@ func (d *Detector) still(r *probe.Round, e *event, i int32) {
 	h.Counted = h.Counted || counted
 	d.Path.put(d.sample(r, s, e, false, alone))
 	d.weigh(e.Seen)
-	h.Silent, h.SilentAt, h.Own = true, max(h.SilentAt, e.from), alone*million/own
+	if e.from >= h.SilentAt {
+		h.SilentAt, h.SilentBy = e.from, e.to
+	}
+	h.Silent, h.Own = true, alone*million/own
 	if h.Since == 0 && e.from > h.Lived {
 		h.Since, h.SinceBy, h.Counted = e.from, e.to, false
 	}

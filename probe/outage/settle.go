@@ -457,11 +457,12 @@ func (d *Detector) returned(b *block) Interval {
 	return bracket(back, at)
 }
 
-// together is how many hosts may have come back at t: their expectation, in millionths.
+// together is how many hosts may have come back at t: their expectation, in millionths. Where nobody tells when in its round a host's
+// last silence was sent, that was before t by chance only.
 func together(hosts []*host, t probe.Instant) (sum int64) {
 	for _, h := range hosts {
 		if h.Back.Earliest < t && t <= h.Back.At {
-			sum += h.Expected
+			sum += h.Expected * chanceBy(h.Back.Earliest, h.BackBy, t) / million
 		}
 	}
 	return sum

@@ -1,0 +1,39 @@
+package outage_test
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"brownout/probe"
+)
+
+// odd is every second host, of some hours.
+func odd(from, to probe.Instant) func(probe.Instant, netip.Addr, probe.Protocol) bool {
+	return func(at probe.Instant, a netip.Addr, _ probe.Protocol) bool {
+		return at >= from && at < to && a.As4()[3]%2 == 1
+	}
+}
+
+// The end of a partial outage is held where rounds an hour apart do not tell when the silent were asked: that one host came
+// back in its last round does not say that all may have, for hardly any of the others can have been asked before it.
+func TestEndsOfPartialsInUntoldSnapshots(t *testing.T) {
+	held, seeds := 0, cases(16, 100)
+	for seed := range uint64(seeds) {
+		w := few(t, seed, 40, 0.99)
+		w.beside(1, 40, 0.98)
+		w.every = time.Hour
+		from := simStart.Add(4*day + int64(seed%6)*hour + 30*minute)
+		to := from.Add(8 * hour)
+		all, first := odd(from, to), w.hosts[seed%40].addr
+		w.down = func(at probe.Instant, a netip.Addr, p probe.Protocol) bool {
+			return all(at, a, p) && (a != first || at < to.Add(-45*minute))
+		}
+		for _, o := range w.replayed(120, 10*time.Minute, unseeded).Outages(false) {
+			if o.End != nil && inside(o.Start, from) && inside(*o.End, to) {
+				held++
+			}
+		}
+	}
+	nineInTen(t, held, seeds)
+}

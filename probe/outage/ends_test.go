@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"brownout/probe"
+	"brownout/probe/outage"
 )
 
 // odd is every second host, of some hours.
@@ -30,6 +31,37 @@ func TestEndsOfPartialsInUntoldSnapshots(t *testing.T) {
 			return all(at, a, p) && (a != first || at < to.Add(-45*minute))
 		}
 		for _, o := range w.replayed(120, 10*time.Minute, unseeded).Outages(false) {
+			if o.End != nil && inside(o.Start, from) && inside(*o.End, to) {
+				held++
+			}
+		}
+	}
+	nineInTen(t, held, seeds)
+}
+
+// Where hosts were gone throughout what looked at first as if all lost, it ends when they are back, and not when the others had shown
+// that they live.
+func TestEndsOfLossThatWasHostsGone(t *testing.T) {
+	held, seeds := 0, cases(16, 100)
+	for seed := range uint64(seeds) {
+		w := few(t, seed, 24, 0.98)
+		w.beside(1, 16, 0.7)
+		from := simStart.Add(2*day + int64(seed)*77_000)
+		to := from.Add(3 * hour)
+		w.down = odd(from, to)
+		var lines []*probe.Round
+		for i := range int64(290) {
+			for k, vantage := range []string{"w", "c"} {
+				r := unseeded(w.round(probe.Full, simStart.Add(i*w.every.Milliseconds()+int64(k)*137_000), 10*time.Minute, w.aims))
+				r.Vantage = vantage
+				lines = append(lines, r)
+			}
+		}
+		h, err := outage.Replay(outage.Config{}, &source{lines})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range h.Outages(false) {
 			if o.End != nil && inside(o.Start, from) && inside(*o.End, to) {
 				held++
 			}

@@ -366,7 +366,7 @@ func (d *Detector) byChance(b *block, missing int64) bool {
 func (d *Detector) recovery(b *block) Interval {
 	o := b.Open
 	switch o.Cause {
-	case causeReturn, causeGone:
+	case causeReturn, causeGone, causeLoss:
 		if back := d.returned(b); back != (Interval{}) {
 			return b.orAsLoss(back)
 		}
@@ -390,10 +390,10 @@ func (d *Detector) recovery(b *block) Interval {
 	return Interval{}
 }
 
-// orAsLoss bounds the end of an outage, that began as hosts that were gone, by what the loss says of it too.
+// orAsLoss bounds the end of an outage, that began as hosts that were gone or as loss, by what the loss says of it too.
 func (b *block) orAsLoss(back Interval) Interval {
 	o := b.Open
-	if end, odds := b.Loss.recoveryOfLate(cmp.Or(o.Fraction, fractions[0]), o.Start.At); o.Cause == causeGone && odds >= certain {
+	if end, odds := b.Loss.recoveryOfLate(cmp.Or(o.Fraction, fractions[0]), o.Start.At); o.Cause != causeReturn && odds >= certain {
 		return back.with(end)
 	}
 	return back
@@ -419,8 +419,8 @@ func (d *Detector) relit(o *record) (end Interval, ok bool) {
 
 // returned is when those hosts came back that the outage had silenced: the block's own return from total or, where most
 // came a minute or more after it, the moment that lies between the last silence and the first life of as many of them as
-// possible. It is the zero Interval where less than half of those who are back came then. Where hosts were gone, those count that
-// were away throughout, if they are half of the gone.
+// possible. It is the zero Interval where less than half of those who are back came then. Where hosts were gone, or lost as it
+// seemed, those count that were away throughout, if they are half of the gone; of loss nobody else does.
 func (d *Detector) returned(b *block) Interval {
 	o := b.Open
 	var back, away []*host
@@ -436,8 +436,11 @@ func (d *Detector) returned(b *block) Interval {
 			stayed += h.Expected
 		}
 	}
-	if o.Cause == causeGone && 2*stayed >= (million-o.Fraction)*b.Expected/million {
+	switch {
+	case (o.Cause == causeGone || o.Cause == causeLoss) && 2*stayed >= (million-o.Fraction)*b.Expected/million:
 		back, all = away, stayed
+	case o.Cause == causeLoss:
+		return Interval{}
 	}
 	most, at := int64(0), probe.Instant(0)
 	for _, h := range back {

@@ -385,9 +385,11 @@ func (d *Detector) graduate(b *block, r *probe.Round) {
 			b.Rounds++
 		}
 	}
-	switch {
-	case b.State == Learning && b.Rounds < learnedRounds, b.State > Up:
+	if b.State > Up {
 		return
+	}
+	switch {
+	case b.State == Learning && b.Rounds < learnedRounds:
 	case b.Observable && b.State != Up:
 		d.move(b, Up, r.End, r.End, "")
 	case !b.Observable && b.State != Unobservable && b.Suspect == 0:
@@ -398,10 +400,14 @@ func (d *Detector) graduate(b *block, r *probe.Round) {
 	if n := len(b.Rates); n > 0 && r.Start == d.Learned && b.Rates[n-1].At > r.Start { // one a round, as its latest line leaves it
 		b.Rates = b.Rates[:n-1]
 	}
-	if b.Rates = append(b.Rates, rateAt{r.End, d.level(b)}); len(b.Rates) > kept {
+	level := d.level(b)
+	if b.State == Learning { // after few rounds less is expected than answers
+		level = min(level, million)
+	}
+	if b.Rates = append(b.Rates, rateAt{r.End, level}); len(b.Rates) > kept {
 		b.Rates = slices.Delete(b.Rates, 0, 1)
 	}
-	if b.State != Up {
+	if b.State == Unobservable {
 		return
 	}
 	alive := d.alive(b, r.End) * million

@@ -127,6 +127,11 @@ func (d *Detector) mayHaveMoved(b *block, dark []netip.Prefix, gone *exodus, see
 	lit := d.movedTo(b, left, since)
 	if lit != nil {
 		d.resettle(b, left, lit, since, seen)
+		for _, part := range d.openParts(b) {
+			if part.Usual == 0 { // all whom it misses have moved
+				d.endAsMoved(part, lit, instant(max(seen, part.Open.lastPhase().Start.Latest)), seen)
+			}
+		}
 	}
 	return lit != nil
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"brownout/probe"
+	"brownout/probe/outage"
 )
 
 // A pool whose customers all get another address at two every night, among those that others had before, is up: as many answer as
@@ -30,6 +31,25 @@ func TestNightlyRenumberingInAPool(t *testing.T) {
 		}
 		if most := probe.Instant(12 * hour); partial > most {
 			t.Errorf("seed %d: partial for %d h, though as many answer as ever", seed, int64(partial)/hour)
+		}
+	}
+}
+
+// A /24 whose hosts all get addresses in another is no outage of days, though rounds that tell no times say that it is dark before they say
+// that the rest lives.
+func TestABlockThatMovesInBareRounds(t *testing.T) {
+	for seed := range uint64(cases(6, 40)) {
+		w := few(t, seed, 28, 0.98)
+		w.beside(2, 28, 0.98)
+		w.beside(3, 24, 0.98)
+		moved := simStart.Add(3*day + int64(seed)*77_000)
+		w.down = func(at probe.Instant, a netip.Addr, _ probe.Protocol) bool {
+			return a.As4()[2] == 0 && at >= moved || a.As4()[2] == 2 && at < moved.Add(12*minute)
+		}
+		for _, o := range w.replayed(600, w.every, bare).Outages(true) {
+			if o.End == nil || int64(o.End.At-moved) > hour || len(o.Revisions) == 0 || o.Revisions[0].Finding != outage.Moved {
+				t.Errorf("seed %d: %s is %v until %v, %v", seed, o.ID, o.Kind, o.End, o.Revisions)
+			}
 		}
 	}
 }

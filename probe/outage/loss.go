@@ -95,15 +95,36 @@ func (t *lossTest) weigh(s *sample) {
 	if t.Back == nil {
 		t.Back = make([]cusum, len(fractions))
 	}
+	was := t.silenceOf(s)
 	for i, f := range fractions {
 		against := s.against(f)
+		if was != nil {
+			against -= was.against(f)
+		}
 		t.Losses[i].weigh(s.From, t.Losses[i].newsOf(s, against))
 		t.Back[i].weigh(s.From, -against)
+	}
+	if was != nil {
+		*was = *s
+		return
 	}
 	if len(t.Recent) == longestLoss {
 		t.Recent = slices.Delete(t.Recent, 0, longestLoss/2)
 	}
 	t.Recent = append(t.Recent, *s)
+}
+
+// silenceOf is the silence that a late reply was before it came; nil where it was none, or it is not kept any more.
+func (t *lossTest) silenceOf(s *sample) *sample {
+	for i := len(t.Recent) - 1; s.Late && i >= 0; i-- {
+		if was := &t.Recent[i]; was.Host == s.Host && was.Code == s.Code && was.From <= s.From {
+			if was.Life {
+				break
+			}
+			return was
+		}
+	}
+	return nil
 }
 
 // reset starts the sums anew, with what was sent after a moment.

@@ -331,7 +331,7 @@ func (d *Detector) stillSilent(s *service, since int64) int64 {
 }
 
 func (d *Detector) sample(r *probe.Round, s *service, e *event, life bool, odds int64) sample {
-	out := sample{From: moment(r, e), Spread: int64(e.to - e.from), Host: s.Host, Code: s.Code, Odds: int32(odds), Life: life}
+	out := sample{From: moment(r, e), Spread: int64(e.to - e.from), Host: s.Host, Code: s.Code, Odds: int32(odds), Life: life, Late: life && e.belated}
 	if e.untold {
 		out.Until, out.Quick = r.End, int64(r.End-r.Start) <= quickSweep
 	}

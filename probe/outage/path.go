@@ -51,6 +51,7 @@ type sample struct {
 	Odds   int32  // millionths: the chance of a silence while up, but for the path
 	Path   int32  // millionths: the chance that the path takes it, while up; known when it is taken in
 	Life   bool
+	Late   bool // a reply that came after the timeout: a silence until then
 }
 
 // put keeps a sample until all that were sent before it have been seen.

@@ -84,13 +84,14 @@ func (d *Detector) boxed(e *event) bool {
 	return d.MiddleboxAt != 0 && e.from < d.MiddleboxAt.Add(shadow)
 }
 
-// meet makes the acquaintance of a service. That it was silent in all rounds so far counts, or since hosts last moved: before
-// that the address was somebody else's, or nobody's.
+// meet makes the acquaintance of a service. That it was silent in all rounds so far counts that its block was asked in, or since hosts
+// last moved: before that the address was somebody else's, or nobody's.
 func (d *Detector) meet(a netip.Addr, p probe.Protocol, at probe.Instant) int32 {
 	h, ok := d.hosts[a]
 	if !ok {
 		h = int32(len(d.Hosts))
-		d.Hosts = append(d.Hosts, host{Addr: a, Block: d.blockOf(a), First: at, New: d.Parts[0].State != Learning})
+		b := d.blockOf(a)
+		d.Hosts = append(d.Hosts, host{Addr: a, Block: b, First: at, New: d.Parts[b].State != Learning})
 		d.hosts[a] = h
 		d.enrol(d.Hosts[h].Block, h)
 		d.place(h)
@@ -99,7 +100,7 @@ func (d *Detector) meet(a netip.Addr, p probe.Protocol, at probe.Instant) int32 
 	s := service{Host: h, Code: p.Code(), Known: at}
 	for k := range d.Protocols {
 		if d.Protocols[k].Code == s.Code {
-			s.N = min(d.Protocols[k].N, d.sinceMove(at))
+			s.N = min(d.Protocols[k].N, d.sinceMove(at), int64(d.Parts[d.Hosts[h].Block].Rounds)*counted)
 		}
 	}
 	d.Services = append(d.Services, s)

@@ -62,3 +62,29 @@ func TestSpaceThatGrowsBeyondABlock(t *testing.T) {
 		t.Error("the block that went dark has no outage")
 	}
 }
+
+// A partial outage soon after the space grew is found, and ends when it does: who was not asked before was not silent then, and has not
+// moved in from elsewhere.
+func TestPartialsOfASpaceThatGrew(t *testing.T) {
+	found, seeds := 0, cases(12, 60)
+	for seed := range uint64(seeds) {
+		w := few(t, seed, 24, 0.98)
+		w.beside(1, 24, 0.98)
+		one, err := probe.ParseSpace([]string{"198.18.0.0/24"}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.space, w.aims = one, []probe.Aim{{Protocol: probe.ICMP, Targets: one}}
+		grown := simStart.Add(2 * day)
+		w.retarget(grown, []probe.Protocol{probe.ICMP}, "198.18.0.0/23")
+		from := grown.Add(8*hour + int64(seed)*277_000)
+		to := from.Add(5 * hour)
+		w.down = odd(from, to)
+		for _, o := range w.replayed(350, w.every, unseeded).Outages(false) {
+			if o.End != nil && inside(o.Start, from) && inside(*o.End, to) {
+				found++
+			}
+		}
+	}
+	nineInTen(t, found, seeds)
+}

@@ -69,3 +69,25 @@ func TestEndsOfLossThatWasHostsGone(t *testing.T) {
 	}
 	nineInTen(t, held, seeds)
 }
+
+// Where the blocks of a dark space come back one after the other, it is partial until the last of them is back.
+func TestEndsOfBlocksOneByOne(t *testing.T) {
+	held, seeds := 0, cases(16, 60)
+	for seed := range uint64(seeds) {
+		w := few(t, seed, 20, 0.98)
+		for third := 1; third < 4; third++ {
+			w.beside(third, 20, 0.98)
+		}
+		from := simStart.Add(2*day + int64(seed)*77_000)
+		to := from.Add(5 * hour)
+		w.down = func(at probe.Instant, a netip.Addr, _ probe.Protocol) bool {
+			return at >= from && at < to.Add(int64(a.As4()[2])*12*minute)
+		}
+		for _, o := range w.replayed(320, w.every, whole).Outages(false) {
+			if o.End != nil && inside(o.Start, from) && inside(*o.End, to.Add(36*minute)) {
+				held++
+			}
+		}
+	}
+	nineInTen(t, held, seeds)
+}

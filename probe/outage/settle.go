@@ -284,6 +284,9 @@ func (r *record) darkened() (out []Phase) {
 			out = append(out, p)
 		}
 	}
+	if n := len(out); n > 0 && r.End == nil && r.Cause == causeReturn { // the phase ended with the life of one host
+		out[n-1].End = &r.Back
+	}
 	return out
 }
 

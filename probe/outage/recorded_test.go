@@ -462,6 +462,25 @@ func TestTotalTakenBackForBlocks(t *testing.T) {
 	}
 }
 
+// A total of the space that is taken back began when the others left, and not after the last life of those who stayed.
+func TestStartsOfTotalsTakenBack(t *testing.T) {
+	held, seeds := 0, cases(24, 100)
+	for seed := range uint64(seeds) {
+		w := few(t, seed, 40, 0.99)
+		from := simStart.Add(2*day + int64(seed)*77_000)
+		to := from.Add(3 * hour)
+		w.down = func(at probe.Instant, a netip.Addr, _ probe.Protocol) bool {
+			return at >= from && at < to && a != w.hosts[seed%40].addr && a != w.hosts[39-seed%40].addr
+		}
+		for _, o := range w.replayed(300, w.every, whole).Outages(false) {
+			if o.Kind == outage.Partial && o.End != nil && inside(o.Start, from) && inside(*o.End, to) {
+				held++
+			}
+		}
+	}
+	nineInTen(t, held, seeds)
+}
+
 // The states of a block have their bounds where its outages have, also where the space says first that it is dark.
 func TestStatesOfABlockInADarkSpace(t *testing.T) {
 	const weak = "198.18.1.0/24"

@@ -66,6 +66,10 @@ func (d *Detector) doubtTotal(b *block, r *probe.Round, seen probe.Instant) {
 func (d *Detector) wasPartial(b *block, seen probe.Instant) {
 	o := b.Open
 	n := len(o.Phases)
+	if left := d.exodus(b); n == 2 && left.Odds >= certain { // the last life before it may have been that of those who lived all along
+		o.Start = d.afterLast(b, left.Start)
+		o.Phases[0].Start = o.Start
+	}
 	o.Phases[n-2].Kind = Partial
 	o.Phases = o.Phases[:n-1]
 	if n > 2 && o.Phases[n-3].Kind == Partial {

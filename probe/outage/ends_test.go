@@ -91,3 +91,38 @@ func TestEndsOfBlocksOneByOne(t *testing.T) {
 	}
 	nineInTen(t, held, seeds)
 }
+
+// Of hosts that were gone throughout none lived meanwhile: those too who were asked when it was certain already that others had left. One
+// of those who stayed, that is asked after them in every sweep and missed a single probe, is not the first who came back.
+func TestEndsOfPartialsInSweepsInOrder(t *testing.T) {
+	held, seeds := 0, cases(24, 100)
+	for seed := range uint64(seeds) {
+		w := few(t, seed, 36, 0.96)
+		w.every = 5 * time.Minute
+		from := simStart.Add(day + int64(seed)*5*minute + 150_000)
+		to := from.Add(2 * hour)
+		w.down = func(at probe.Instant, a netip.Addr, _ probe.Protocol) bool {
+			return at >= from && at < to && a.As4()[3] < 60
+		}
+		for _, o := range w.replayed(350, 20*time.Second, inOrder).Outages(false) {
+			if o.End != nil && inside(o.Start, from) && inside(*o.End, to) {
+				held++
+			}
+		}
+	}
+	nineInTen(t, held, seeds)
+}
+
+// inOrder is a round of ours as if it had asked in the order of the addresses, and told when.
+func inOrder(r *probe.Round) *probe.Round {
+	c := *bare(r)
+	p := &c.Passes[0]
+	when := func(target int32) int32 { return int32(c.Span.Milliseconds() * int64(target) / int64(p.Targets.Len())) }
+	for k := range p.Answers {
+		p.Answers[k].Offset = when(p.Answers[k].Target)
+	}
+	for target := range p.Silent() {
+		p.SilentMS = append(p.SilentMS, when(target))
+	}
+	return &c
+}

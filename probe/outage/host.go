@@ -24,7 +24,7 @@ type host struct {
 	Weight   int64         // micro-nats against "up" of all silences since
 	Back     Interval      // its latest return: after the last silence, and before the first life arrived; At: sent
 	BackBy   probe.Instant // by when that last silence was sent
-	Left     probe.Instant // when the silence before that began
+	Left     probe.Instant // send time of the life before that silence
 	First    probe.Instant // when it was first seen to live
 	New      bool          // it was not there when its block was learned, and is not yet taken for usual
 	Hours    seasons

@@ -1,7 +1,6 @@
 package outage
 
 import (
-	"cmp"
 	"math"
 	"net/netip"
 	"slices"
@@ -162,7 +161,7 @@ func (d *Detector) live(r *probe.Round, e *event, i int32) {
 	if e.from >= h.SilentAt {
 		if h.Silent {
 			h.Back = Interval{Earliest: h.SilentAt, At: e.from, Latest: arrived}
-			h.BackBy, h.Left = h.SilentBy, cmp.Or(h.Since, h.SilentAt)
+			h.BackBy, h.Left = h.SilentBy, h.Lived
 		}
 		h.Silent = false
 	}

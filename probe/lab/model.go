@@ -19,7 +19,7 @@ type Model struct {
 	Late      float64 // share of replies that take LateBy more
 	LateBy    time.Duration
 	Events    []Event
-	Retries   int           // attempts after a silent first one, a timeout apart
+	Retries   int           // of full rounds: attempts after a silent first one, a timeout apart
 	Timeout   time.Duration // 0: 3 s
 }
 

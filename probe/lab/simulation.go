@@ -108,7 +108,11 @@ func (s *Simulation) ask(r *probe.Round, pass *probe.Pass, plan *probe.Plan, aim
 			continue
 		}
 		planned := plan.Offset(aim, target).Milliseconds()
-		for try := range 1 + s.model.Retries {
+		tries := 1
+		if r.Kind == probe.Full {
+			tries += s.model.Retries
+		}
+		for try := range tries {
 			offset := planned + int64(try)*s.model.Timeout.Milliseconds()
 			sent := r.Start.Add(offset)
 			if sent < stay.from || sent >= h.leaves(k) || !s.answers(h, stay.addr, pass.Protocol, sent) {

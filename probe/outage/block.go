@@ -42,6 +42,7 @@ type block struct {
 	Filtered []uint32        // protocols that are dark while others answer
 	Lossy    Condition       // what explains the loss under way without an outage; "": nothing
 	LossyBy  uint32          // the protocol that suffers it
+	Excused  probe.Instant   // since when a filter or what explains a loss is as certain as an outage must be; 0: none is
 	Moved    Report          // hosts that moved, or a shift, of late; of no condition: none
 	power    Power           // of this round; zero: not worked out yet
 	hosts    []int32         // whose own block it is, in order

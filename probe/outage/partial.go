@@ -44,6 +44,9 @@ func (d *Detector) tryPartial(b *block, r *probe.Round, seen probe.Instant) {
 	if is.odds >= certain {
 		b.Lossy, b.LossyBy = d.explainLoss(b)
 	}
+	if b.Lossy != "" && is.odds >= enough {
+		b.Excused = cmp.Or(b.Excused, seen)
+	}
 	if is.odds >= certain && b.Lossy == "" && d.lessAlive(b, &is, seen) {
 		b.LossAt = cmp.Or(b.LossAt, seen)
 	} else {

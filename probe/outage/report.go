@@ -1,6 +1,7 @@
 package outage
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 
@@ -16,13 +17,16 @@ func (d *Detector) reports(b *block) []Report {
 		r.Rounds = append([]probe.Instant{}, r.Rounds...)
 		out = append(out, r)
 	}
-	if len(b.Filtered) > 0 {
-		since := d.filteredSince(b)
-		add(Report{Condition: Filtering, Since: since, Protocols: protocolNames(b.Filtered), Rounds: d.roundsAround(since, d.Judged)})
-	}
-	if b.Lossy != "" && !(b.Lossy == Filtering && len(b.Filtered) > 0) {
-		since := b.Loss.begin(b.LossyBy)
-		add(Report{Condition: b.Lossy, Since: since, Protocols: protocolNames([]uint32{b.LossyBy}), Rounds: d.roundsAround(since, d.Judged)})
+	if b.Excused != 0 && int64(d.Judged-b.Excused) >= d.longEnough() {
+		filtered, limited := d.excuse(b)
+		if len(filtered) > 0 {
+			since := d.filteredSince(b, filtered)
+			add(Report{Condition: Filtering, Since: since, Protocols: protocolNames(filtered), Rounds: d.roundsAround(since, d.Judged)})
+		}
+		if icmp := probe.ICMP.Code(); limited {
+			since := cmp.Or(b.Loss.begin(icmp), b.Excused)
+			add(Report{Condition: RateLimited, Since: since, Protocols: protocolNames([]uint32{icmp}), Rounds: d.roundsAround(since, d.Judged)})
+		}
 	}
 	if b.Unstable != 0 && (b.Open != nil || d.Judged-b.Last.End.At <= unstableWindow) {
 		add(Report{Condition: Unstable, Since: b.Unstable, Rounds: slices.Clone(b.Starts[max(0, len(b.Starts)-12):])})
@@ -36,11 +40,28 @@ func (d *Detector) reports(b *block) []Report {
 	return out
 }
 
-// filteredSince is when the first of a block's filtered protocols fell silent.
-func (d *Detector) filteredSince(b *block) probe.Instant {
+// excuse is the protocols that are filtered in a block, and whether ICMP is limited: a filter lets nothing through.
+func (d *Detector) excuse(b *block) (filtered []uint32, limited bool) {
+	filtered, limited = slices.Clone(b.Filtered), b.Lossy == RateLimited
+	if b.Lossy == Filtering && len(filtered) == 0 {
+		filtered = []uint32{b.LossyBy}
+	}
+	icmp := probe.ICMP.Code()
+	if i := slices.Index(filtered, icmp); i >= 0 && b.byProtocol(icmp).Lived > b.Excused {
+		return slices.Delete(filtered, i, i+1), true
+	}
+	return filtered, limited
+}
+
+// filteredSince is when the first of a block's filtered protocols fell silent or, where they answer now and then, began to lose more.
+func (d *Detector) filteredSince(b *block, filtered []uint32) probe.Instant {
 	since := d.Judged
-	for _, code := range b.Filtered {
-		since = min(since, b.byProtocol(code).First)
+	for _, code := range filtered {
+		began := b.byProtocol(code).First
+		if !slices.Contains(b.Filtered, code) {
+			began = cmp.Or(b.Loss.begin(code), b.Excused)
+		}
+		since = min(since, began)
 	}
 	return since
 }

@@ -14,6 +14,9 @@ func (d *Detector) settle(b *block, r *probe.Round, seen probe.Instant) {
 	if dark := d.darkProtocols(b); !slices.Equal(dark, b.Filtered) {
 		b.Filtered, b.power = dark, Power{}
 	}
+	if slices.ContainsFunc(b.Filtered, func(code uint32) bool { return b.byProtocol(code).Weight >= enough }) {
+		b.Excused = cmp.Or(b.Excused, seen)
+	}
 	switch {
 	case b.Open != nil:
 		d.doubtTotal(b, r, seen)
@@ -31,6 +34,9 @@ func (d *Detector) settle(b *block, r *probe.Round, seen probe.Instant) {
 	}
 	if b.Suspect != 0 && !d.doubtful(b) {
 		b.Suspect, b.Doubted, b.Lossy, b.LossAt = 0, 0, "", 0
+	}
+	if len(b.Filtered) == 0 && b.Lossy == "" {
+		b.Excused = 0
 	}
 }
 

@@ -99,7 +99,7 @@ func TestEndsOfPartialsInSweepsInOrder(t *testing.T) {
 	for seed := range uint64(seeds) {
 		w := few(t, seed, 36, 0.96)
 		w.every = 5 * time.Minute
-		from := simStart.Add(day + int64(seed)*5*minute + 150_000)
+		from := simStart.Add(day + int64(seed%24)*5*minute + 150_000)
 		to := from.Add(2 * hour)
 		w.down = func(at probe.Instant, a netip.Addr, _ probe.Protocol) bool {
 			return at >= from && at < to && a.As4()[3] < 60

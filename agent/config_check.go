@@ -103,12 +103,13 @@ func (k *checker) space() {
 		err = fmt.Errorf("%s names no address", empty[0])
 	}
 	if err == nil {
-		_, err = probe.ParseSpace(targets, nil)
+		k.c.Targets, err = probe.ParseSpace(targets, nil)
 	}
 	if err != nil {
 		k.bad("space.targets", s.Targets, err.Error())
 		return
 	}
+	all := k.c.Targets
 	exclude, empty, err := k.c.expandTargets(s.Exclude)
 	for _, file := range empty {
 		k.c.warn("space.exclude: " + file + " names no address: nobody is excluded by it")
@@ -121,6 +122,8 @@ func (k *checker) space() {
 		k.bad("space.exclude", s.Exclude, err.Error())
 	case len(targets) > 0 && k.c.Targets.Len() == 0:
 		k.bad("space.exclude", s.Exclude, "excludes every target")
+	default:
+		k.vain(all, targets)
 	}
 	for _, p := range k.c.Targets.Prefixes() {
 		switch {
@@ -128,6 +131,18 @@ func (k *checker) space() {
 			k.bad("space.targets", p.String(), "is no unicast address, or has some that are none: name the addresses of hosts")
 		case p.Addr().Is6() && p.Overlaps(linkLocal6):
 			k.bad("space.targets", p.String(), "is of a link, or has some that are, and does not say of which: name others")
+		}
+	}
+}
+
+// vain warns of exclusions that are of no target: whoever asked not to be probed may be meant by another. A file may be for many spaces.
+func (k *checker) vain(all probe.Space, targets []string) {
+	for _, e := range k.c.Space.Exclude {
+		if strings.HasPrefix(e, "@") {
+			continue
+		}
+		if left, err := probe.ParseSpace(targets, []string{e}); err == nil && left.Len() == all.Len() {
+			k.c.warn("space.exclude: " + e + " is no target: nobody is excluded by it")
 		}
 	}
 }

@@ -250,6 +250,17 @@ func TestByteOrderMark(t *testing.T) {
 	}
 }
 
+// An exclusion that excludes nobody is told of: a mistyped one would let somebody be probed who asked not to be.
+func TestExclusionOfNoTarget(t *testing.T) {
+	c, err := LoadConfig(Sources{Path: writeConfig(t, "[space]\ntargets = [\"198.18.0.0/30\"]\nexclude = [\"198.18.0.1\", \"198.81.0.2\"]\n")})
+	if err != nil || c.Targets.Len() != 3 {
+		t.Fatal(c, err)
+	}
+	if got := strings.Join(c.Warnings, "\n"); !strings.Contains(got, "198.81.0.2 is no target") || strings.Contains(got, "198.18.0.1 ") {
+		t.Errorf("warnings: %s", got)
+	}
+}
+
 // TestExampleIsComplete proves that every key stands in the example with its default.
 func TestExampleIsComplete(t *testing.T) {
 	const path = "../config.example.toml"

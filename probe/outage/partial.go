@@ -54,7 +54,7 @@ func (d *Detector) tryPartial(b *block, r *probe.Round, seen probe.Instant) {
 	}
 	dark := d.decidedDark(b, seen)
 	switch {
-	case d.mayHaveMoved(b, dark, &gone, seen):
+	case d.mayHaveMoved(b, dark, &is, &gone, seen):
 		return
 	case len(dark) > 0:
 		d.openDark(b, dark, seen)
@@ -115,11 +115,11 @@ func (d *Detector) asksMore(b *block, r *probe.Round) bool {
 
 // mayHaveMoved reports whether it is too early to call hosts gone, for not every address has been asked since they were
 // last seen, or whether they have moved: then what is new is usual from now on.
-func (d *Detector) mayHaveMoved(b *block, dark []netip.Prefix, gone *exodus, seen probe.Instant) bool {
-	if len(dark) == 0 && gone.Odds < certain {
+func (d *Detector) mayHaveMoved(b *block, dark []netip.Prefix, is *suspicion, gone *exodus, seen probe.Instant) bool {
+	if len(dark) == 0 && (is.odds < enough || gone.Odds < certain) {
 		return false
 	}
-	since := gone.Start.Latest
+	since := min(gone.Start.Latest, is.start.Latest) // of loss that goes on, some have always been silent for less than a round
 	for _, p := range dark {
 		since = max(since, d.Areas[d.areas[p]].First)
 	}

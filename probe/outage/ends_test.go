@@ -126,3 +126,20 @@ func inOrder(r *probe.Round) *probe.Round {
 	}
 	return &c
 }
+
+// Loss that every probe suffers for a few rounds ends when it does, and not when those are back who were silent in its first round.
+func TestEndsOfShortLoss(t *testing.T) {
+	held, found := 0, 0
+	for seed := range uint64(cases(24, 100)) {
+		w := few(t, seed, 40, 0.985)
+		from := simStart.Add(day + int64(seed)*77_000)
+		to := from.Add(45 * minute)
+		w.loss = lossy(from, to, 0.4)
+		for _, o := range w.replayed(160, w.every, inOrder).Outages(false) {
+			if found++; o.End != nil && apart(o.End.At, to) < 20*minute {
+				held++
+			}
+		}
+	}
+	nineInTen(t, held, found)
+}

@@ -379,7 +379,7 @@ func (d *Detector) byChance(b *block, missing int64) bool {
 func (d *Detector) recovery(b *block) Interval {
 	o := b.Open
 	switch o.Cause {
-	case causeReturn, causeGone, causeLoss:
+	case causeReturn, causeGone:
 		if back := d.returned(b); back != (Interval{}) {
 			return b.orAsLoss(back)
 		}
@@ -398,15 +398,20 @@ func (d *Detector) recovery(b *block) Interval {
 		}
 	}
 	if end, odds := b.Loss.recovery(cmp.Or(o.Fraction, fractions[len(fractions)/2]), max(o.Start.At, o.Back.At)); odds >= enough {
+		if o.Cause == causeLoss { // those who were away throughout may be back later than the others have shown that they live
+			if back := d.returned(b); back.At > end.At {
+				return back
+			}
+		}
 		return end
 	}
 	return Interval{}
 }
 
-// orAsLoss bounds the end of an outage, that began as hosts that were gone or as loss, by what the loss says of it too.
+// orAsLoss bounds the end of an outage, that began as hosts that were gone, by what the loss says of it too.
 func (b *block) orAsLoss(back Interval) Interval {
 	o := b.Open
-	if end, odds := b.Loss.recoveryOfLate(cmp.Or(o.Fraction, fractions[0]), o.Start.At); o.Cause != causeReturn && odds >= certain {
+	if end, odds := b.Loss.recoveryOfLate(cmp.Or(o.Fraction, fractions[0]), o.Start.At); o.Cause == causeGone && odds >= certain {
 		return back.with(end)
 	}
 	return back

@@ -232,3 +232,8 @@ func (d *Detector) relearn(b *block, seen probe.Instant) {
 	d.refresh(seen)
 	d.move(b, Learning, seen, seen, "")
 }
+
+// anyIn reports whether any of some hosts is a block's.
+func (d *Detector) anyIn(b *block, hosts []int32) bool {
+	return slices.ContainsFunc(hosts, func(i int32) bool { return b.holds(&d.Hosts[i]) })
+}

@@ -53,3 +53,31 @@ func TestABlockThatMovesInBareRounds(t *testing.T) {
 		}
 	}
 }
+
+// Where hosts of one /24 get addresses in another, a third that is dark at that time has not moved, though none of its hosts usually answers.
+func TestADarkBlockThatDidNotMove(t *testing.T) {
+	for seed := range uint64(cases(8, 40)) {
+		w := few(t, seed, 24, 0.98)
+		w.beside(2, 5, 0.98)
+		for i := range 40 {
+			w.hosts = append(w.hosts, simHost{addr: w.space.Addr(256 + 6*i), rtt: 300_000, by: map[probe.Protocol]float64{probe.ICMP: 0.4}})
+		}
+		from := simStart.Add(day + int64(seed)*77_000)
+		to := from.Add(5 * hour)
+		moved := from.Add(int64(seed%4) * 5 * minute)
+		w.down = func(at probe.Instant, a netip.Addr, _ probe.Protocol) bool {
+			switch b := a.As4(); b[2] {
+			case 0:
+				return b[3] < 28 && at >= moved
+			case 1:
+				return at >= from && at < to
+			}
+			return at < moved
+		}
+		for _, o := range w.replayed(180, w.every, unseeded).Outages(true) {
+			if o.Block == "198.18.1.0/24" && o.End != nil && o.End.Latest < to {
+				t.Errorf("seed %d: %s ends at %v, want %v; %v", seed, o.ID, o.End.At, to, o.Revisions)
+			}
+		}
+	}
+}

@@ -28,6 +28,7 @@ type Detector struct {
 // memory is what a Detector must not forget between two runs. Its fields are exported for encoding/gob.
 type memory struct {
 	Prefixes  []netip.Prefix // of the space
+	Added     []addition     // to it of late, the latest last
 	BlockBits int
 	Judged    probe.Instant // everything seen before has been judged
 	Distrust  bool          // rounds came whose seeds belong to another plan

@@ -83,14 +83,15 @@ func (d *Detector) boxed(e *event) bool {
 	return d.MiddleboxAt != 0 && e.from < d.MiddleboxAt.Add(shadow)
 }
 
-// meet makes the acquaintance of a service. That it was silent in all rounds so far counts that its block was asked in, or since hosts
-// last moved: before that the address was somebody else's, or nobody's.
+// meet makes the acquaintance of a service. That it was silent in all rounds so far counts that its block was asked in, or since it came
+// into the space, or since hosts last moved: before that the address was somebody else's, or nobody's.
 func (d *Detector) meet(a netip.Addr, p probe.Protocol, at probe.Instant) int32 {
 	h, ok := d.hosts[a]
 	if !ok {
 		h = int32(len(d.Hosts))
 		b := d.blockOf(a)
-		d.Hosts = append(d.Hosts, host{Addr: a, Block: b, First: at, New: d.Parts[b].State != Learning})
+		isNew := d.Parts[b].State != Learning && d.sinceAdded(a, at) >= learnedRounds*counted
+		d.Hosts = append(d.Hosts, host{Addr: a, Block: b, First: at, New: isNew})
 		d.hosts[a] = h
 		d.enrol(d.Hosts[h].Block, h)
 		d.place(h)
@@ -99,7 +100,7 @@ func (d *Detector) meet(a netip.Addr, p probe.Protocol, at probe.Instant) int32 
 	s := service{Host: h, Code: p.Code(), Known: at}
 	for k := range d.Protocols {
 		if d.Protocols[k].Code == s.Code {
-			s.N = min(d.Protocols[k].N, d.sinceMove(at), int64(d.Parts[d.Hosts[h].Block].Rounds)*counted)
+			s.N = min(d.Protocols[k].N, d.sinceMove(at), d.sinceAdded(a, at), int64(d.Parts[d.Hosts[h].Block].Rounds)*counted)
 		}
 	}
 	d.Services = append(d.Services, s)

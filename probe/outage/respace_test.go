@@ -64,27 +64,39 @@ func TestSpaceThatGrowsBeyondABlock(t *testing.T) {
 }
 
 // A partial outage soon after the space grew is found, and ends when it does: who was not asked before was not silent then, and has not
-// moved in from elsewhere.
+// moved in from elsewhere, be it in a /24 of his own or beside those who were.
 func TestPartialsOfASpaceThatGrew(t *testing.T) {
-	found, seeds := 0, cases(12, 60)
-	for seed := range uint64(seeds) {
-		w := few(t, seed, 24, 0.98)
-		w.beside(1, 24, 0.98)
-		one, err := probe.ParseSpace([]string{"198.18.0.0/24"}, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.space, w.aims = one, []probe.Aim{{Protocol: probe.ICMP, Targets: one}}
-		grown := simStart.Add(2 * day)
-		w.retarget(grown, []probe.Protocol{probe.ICMP}, "198.18.0.0/23")
-		from := grown.Add(8*hour + int64(seed)*277_000)
-		to := from.Add(5 * hour)
-		w.down = odd(from, to)
-		for _, o := range w.replayed(350, w.every, unseeded).Outages(false) {
-			if o.End != nil && inside(o.Start, from) && inside(*o.End, to) {
-				found++
+	for name, c := range map[string]struct {
+		before, after string
+		third, first  int // of those who are added
+	}{
+		"by a block":     {"198.18.0.0/24", "198.18.0.0/23", 1, 0},
+		"within a block": {"198.18.0.0/25", "198.18.0.0/24", 0, 128},
+	} {
+		t.Run(name, func(t *testing.T) {
+			found, seeds := 0, cases(12, 60)
+			for seed := range uint64(seeds) {
+				w := few(t, seed, 24, 0.98)
+				for i := range 24 {
+					w.hosts = append(w.hosts, simHost{addr: w.space.Addr(256*c.third + c.first + 5*i), rtt: 300_000, by: map[probe.Protocol]float64{probe.ICMP: 0.98}})
+				}
+				one, err := probe.ParseSpace([]string{c.before}, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				w.space, w.aims = one, []probe.Aim{{Protocol: probe.ICMP, Targets: one}}
+				grown := simStart.Add(2 * day)
+				w.retarget(grown, []probe.Protocol{probe.ICMP}, c.after)
+				from := grown.Add(8*hour + int64(seed)*277_000)
+				to := from.Add(5 * hour)
+				w.down = odd(from, to)
+				for _, o := range w.replayed(350, w.every, unseeded).Outages(false) {
+					if o.End != nil && inside(o.Start, from) && inside(*o.End, to) {
+						found++
+					}
+				}
 			}
-		}
+			nineInTen(t, found, seeds)
+		})
 	}
-	nineInTen(t, found, seeds)
 }

@@ -2,6 +2,7 @@ package outage
 
 import (
 	"cmp"
+	"math"
 	"net/netip"
 	"slices"
 
@@ -11,6 +12,7 @@ import (
 // respace makes s the space that is judged. Services in both the old and the new space keep their history, and so do
 // blocks. An outage of those alone that are not in the new one ends with our looking.
 func (d *Detector) respace(s probe.Space, at probe.Instant) {
+	d.add(s, at)
 	d.space, d.Prefixes = s, s.Prefixes()
 	if len(d.Parts) == 0 {
 		d.addBlock(SpaceBlock, netip.Prefix{}, at)
@@ -31,6 +33,39 @@ func (d *Detector) respace(s probe.Space, at probe.Instant) {
 		d.Parts[i].Targets = g.To - g.From
 	}
 	d.partWith(at)
+}
+
+// addition is what came into the space at a moment.
+type addition struct {
+	Prefixes []netip.Prefix
+	At       probe.Instant
+}
+
+// add notes what a new space has that the old has not, and forgets what has long been in it.
+func (d *Detector) add(s probe.Space, at probe.Instant) {
+	if d.space.Len() == 0 {
+		return
+	}
+	var added []netip.Addr
+	for i := range s.Len() {
+		if a := s.Addr(i); !d.holds(a) {
+			added = append(added, a)
+		}
+	}
+	d.Added = slices.DeleteFunc(d.Added, func(x addition) bool { return x.At < at.Add(-forgetting*d.MedianGap) })
+	if space, err := probe.SpaceOfAddrs(added...); err == nil {
+		d.Added = append(d.Added, addition{space.Prefixes(), at})
+	}
+}
+
+// sinceAdded is the rounds, as a service counts them, since an address came into the space, if that is not long ago.
+func (d *Detector) sinceAdded(a netip.Addr, at probe.Instant) int64 {
+	for i := len(d.Added) - 1; i >= 0; i-- {
+		if x := &d.Added[i]; inAny(x.Prefixes, a) {
+			return int64(at-x.At) / max(d.MedianGap, 1) * counted
+		}
+	}
+	return math.MaxInt64
 }
 
 // addBlock makes a block and its area of the same index, moving other areas up. One of the same prefix, as there is where the

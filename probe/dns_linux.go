@@ -133,13 +133,13 @@ func (w *dnsWire) send(p Packet, news []Arrival) ([]Arrival, error) {
 	m := w.question.message(p.Ticket)
 	binary.BigEndian.PutUint16(m, id)
 	to, _ := sockaddrOf(p.Target, dnsPort)
-	// An error about an earlier question surfaces on whatever is sent next: then this one has not been sent.
+	// An error about an earlier question surfaces on whatever is sent next: then this one has not been sent. Where our own
+	// firewall rejects it, there is one about this question itself, every time.
 	for try := 0; ; try++ {
 		if err = unix.Sendto(s.fd, m, 0, to); err == nil {
 			return news, nil
 		}
-		before := len(news)
-		if news = w.drain(s, news); passing(err) || len(news) == before && try > 0 {
+		if news = w.drain(s, news); try == surfacings || certain(err) {
 			w.awaited.remove(p.Ticket)
 			return news, fmt.Errorf("ask %s: %w", p.Target, err)
 		}

@@ -28,6 +28,29 @@ func TestOurFirewallKeepsAllAttempts(t *testing.T) {
 	}
 }
 
+// TestOurFirewallRejects rejects on output what goes to every other address: each send fails, and our own kernel tells of that in an
+// ICMP error besides.
+func TestOurFirewallRejects(t *testing.T) {
+	t.Parallel() // it is a process of its own, and waits most of the time
+	if !inNamespace(t) {
+		return
+	}
+	openAlive(t)
+	sysctl(t, "net/ipv4/icmp_ratelimit", "0")
+	sysctl(t, "net/ipv6/icmp/ratelimit", "0")
+	const odd4, odd6 = "ip daddr " + routed4 + " ip daddr & 0.0.0.1 == 0.0.0.1 ", "ip6 daddr " + routed6 + " ip6 daddr & ::1 == ::1 "
+	for _, with := range []string{"port-unreachable", "admin-prohibited"} {
+		nft(t, "output", odd4+"reject with icmp "+with, odd6+"reject with icmpv6 "+with)
+		all := blameless(t, startFaulty(t, openFaulty(t, SweeperConfig{Timeout: 2 * time.Second}), 0, routed4, routed6))
+		for name, got := range all {
+			if got[Reply] != 256 || got[Unsent] != 256 {
+				t.Errorf("%s, %s: %v", with, name, got)
+			}
+		}
+		command(t, "nft delete table inet f")
+	}
+}
+
 // TestOurFilterAtEgress drops what goes to half of the space behind our sockets, where the kernel says ENOBUFS, as of a queue that
 // is full: the sweep does not wait for each of them as for that, which would take minutes.
 func TestOurFilterAtEgress(t *testing.T) {

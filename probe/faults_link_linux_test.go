@@ -1,7 +1,9 @@
 package probe
 
 import (
+	"fmt"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -104,5 +106,56 @@ func TestOurInterfaceIsMended(t *testing.T) {
 		command(t, "ip link set near0 down")
 		connectNear(t)
 		awaitCarrier(t)
+	}
+}
+
+// TestAnotherInterfaceOfOursDown: a small part of the space is behind an interface of its own that keeps no neighbours, as a tunnel
+// does, and loses its carrier, for a while or for good.
+func TestAnotherInterfaceOfOursDown(t *testing.T) {
+	t.Parallel() // it is a process of its own, and waits most of the time
+	if !inNamespace(t) {
+		return
+	}
+	f := openAlive(t)
+	const mac = "02:00:00:00:00:01" // of both ends: where no neighbours are kept, frames go to the sender's own
+	command(t, "ip link add near1 address "+mac+" type veth peer name far1 address "+mac)
+	f.adopt(t, "far1")
+	for _, line := range []string{"link set %s arp off", "link set %s up"} {
+		f.command(t, "ip "+fmt.Sprintf(line, "far1"))
+		command(t, "ip "+fmt.Sprintf(line, "near1"))
+	}
+	command(t, "ip addr add 198.19.7.1/32 dev near1")
+	command(t, "ip addr add fd00:198:21::1/128 dev near1 nodad")
+	command(t, "ip route add 198.18.12.16/28 dev near1 src 198.19.7.1")
+	command(t, "ip -6 route add fd00:198:19::/124 dev near1 src fd00:198:21::1")
+	f.command(t, "ip route add 198.19.7.1 via 198.19.0.1") // answers come by near0
+	f.command(t, "ip -6 route add fd00:198:21::1 via fd00:198:20::1")
+	for _, fault := range []struct {
+		targets []string
+		back    bool
+	}{
+		{[]string{"198.18.8.0/24", "fd00:198:19::/124"}, true},
+		{[]string{"198.18.8.0/24", "fd00:198:19::/124"}, false},
+		{[]string{"198.18.8.0/21"}, false},
+	} {
+		f.command(t, "ip link set far1 up")
+		eventually(t, "near1 runs", func() bool { return strings.Contains(command(t, "ip link show near1"), "state UP") })
+		sweeps := startFaulty(t, openFaulty(t, SweeperConfig{Timeout: 2 * time.Second}), 2*time.Second, fault.targets...)
+		halfSent(t, sweeps)
+		f.command(t, "ip link set far1 down")
+		if fault.back {
+			eventually(t, "all is sent", func() bool {
+				sent0, planned0, _ := sweeps[0].Progress()
+				sent1, planned1, _ := sweeps[1].Progress()
+				return sent0 == planned0 && sent1 == planned1
+			})
+			f.command(t, "ip link set far1 up") // before it is judged
+		}
+		all := blameless(t, sweeps)
+		wantSome(t, all, Reply)
+		wantAny(t, all, Unsent)
+		if t.Failed() {
+			t.Fatalf("so it was with %s, and its interface back: %t", fault.targets, fault.back)
+		}
 	}
 }

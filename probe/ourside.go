@@ -88,14 +88,18 @@ func (w *Sweep) pathAge() time.Duration {
 	return 100 * time.Millisecond
 }
 
-// samples are a few of the targets, by which it can be told where the routes to all of them lead.
+// samples are some of the targets, by which it can be told where the routes to all of them lead: of each part of the space that is
+// named by itself, and of each /24 of a larger one, as far as those are not too many.
 func (w *Sweep) samples() []netip.Addr {
-	const most = 16
+	const least, most = 16, 256
 	var samples []netip.Addr
 	for _, aim := range w.order.Aims {
-		n := aim.Targets.Len()
-		for i := 0; i < n; i += (n + most - 1) / most {
+		n, parts := aim.Targets.Len(), aim.Targets.Prefixes()
+		for i, step := 0, max(min(n/least, 256), n/most, 1); i < n; i += step {
 			samples = append(samples, aim.Targets.Addr(i))
+		}
+		for i := 0; i < len(parts); i += max(len(parts)/most, 1) {
+			samples = append(samples, parts[i].Addr())
 		}
 	}
 	slices.SortFunc(samples, netip.Addr.Compare)

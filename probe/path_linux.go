@@ -37,7 +37,7 @@ type path struct {
 	routers map[hop]cut
 }
 
-// cut is what was found out of a /24 (IPv6: /48) or of a router, and when.
+// cut is what was found out of a /24 (IPv6: /48), a router or an interface, and when.
 type cut struct {
 	at  time.Time
 	off bool
@@ -264,8 +264,8 @@ func (p *path) absent(target netip.Addr) (absent, known bool) {
 	return false, h.link == p.one.Load()
 }
 
-// cutOff reports whether there is no route to a target now, or only one by a router that does not answer or from an address that
-// nobody can answer. Where it is so is asked for by address; where it is not, what was found of the target's /24 a moment ago
+// cutOff reports whether there is no route to a target now, or only one by a router that does not answer, from an address that
+// nobody can answer or through an interface that does not run. Where it is so is asked for by address; where it is not, what was found of the target's /24 a moment ago
 // holds.
 func (p *path) cutOff(target netip.Addr) bool {
 	if p == nil {
@@ -278,7 +278,7 @@ func (p *path) cutOff(target netip.Addr) bool {
 		}
 		return h.unanswerable() || h.router.IsValid() && isCut(p.routers, h, p.age, func() bool {
 			return p.silent(h.link, h.router)
-		})
+		}) || isCut(p.routers, hop{link: h.link}, p.age, func() bool { return !p.runs(h.link) })
 	})
 }
 

@@ -82,6 +82,7 @@ func (a *app) examine(ctx context.Context, f *configFlags, unpaced bool) *report
 	d.descriptors()
 	d.ports()
 	d.queue()
+	d.own()
 	d.neighbours()
 	d.conntrack()
 	d.clock()

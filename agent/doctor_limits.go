@@ -3,6 +3,7 @@ package agent
 import (
 	"fmt"
 	"math"
+	"net/netip"
 	"time"
 
 	"brownout/probe"
@@ -153,12 +154,17 @@ func (d *doctor) ports() {
 // leastQueue is a batch of probes: what is handed to the kernel at once.
 const leastQueue = 64
 
-// queue looks at the transmit queue of the device that leads to the first target.
+// queue looks at the transmit queues of the devices that lead to the first target of each address family.
 func (d *doctor) queue() {
-	if d.cfg.Targets.Len() == 0 {
-		return
+	parts := d.cfg.Targets.Prefixes() // those of IPv4 come first
+	for i, p := range parts {
+		if i == 0 || p.Addr().Is4() != parts[i-1].Addr().Is4() {
+			d.queueTo(p.Addr())
+		}
 	}
-	target := d.cfg.Targets.Addr(0)
+}
+
+func (d *doctor) queueTo(target netip.Addr) {
 	device, length, err := routeQueue(target)
 	switch {
 	case err != nil:

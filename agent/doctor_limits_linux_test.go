@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -143,6 +144,8 @@ func TestDoctorLimits(t *testing.T) {
 		{"a short queue", "198.18.0.0/22", 0, []string{
 			"ip link add name near txqueuelen 10 type veth peer name far", "ip link set near up", "ip route add 198.18.0.0/15 dev near",
 		}, nil, (*doctor).queue, verdictWarn, "by near, whose queue holds 10", "ip link set dev near txqueuelen 1000"},
+		{"no address of ours", "198.18.0.0/22", 0, []string{"ip link add name near type veth peer name far", "ip addr add 198.18.4.1/21 dev near"}, nil, (*doctor).own, verdictOK, "none is a target", ""},
+		{"an address of ours", "198.18.0.0/22", 0, []string{"ip link add name near type veth peer name far", "ip addr add 198.18.0.1/22 dev near"}, nil, (*doctor).own, verdictWarn, ": 198.18.0.1", "space.exclude"},
 		{"no route", "198.18.0.0/22", 0, nil, nil, (*doctor).queue, verdictWarn, "network is unreachable", "ip route get 198.18.0.0"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -208,5 +211,23 @@ func TestDoctorPace(t *testing.T) {
 		if d.findings[i] != want {
 			t.Errorf("%+v, want %+v", d.findings[i], want)
 		}
+	}
+}
+
+// TestDoctorRouteOfEachFamily has a route of IPv4 and none of IPv6.
+func TestDoctorRouteOfEachFamily(t *testing.T) {
+	inNetwork(t, "ip link set lo up", "ip route add local 198.18.0.0/15 dev lo")
+	d := doctorOf(t, "198.18.0.0/22", 0)
+	var err error
+	if d.cfg.Targets, err = probe.ParseSpace([]string{"fd00:198:18::/126", "198.18.0.0/22", "198.18.8.0/22"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	d.queue()
+	var got []verdict
+	for _, f := range d.findings {
+		got = append(got, f.Verdict)
+	}
+	if !slices.Equal(got, []verdict{verdictOK, verdictWarn}) {
+		t.Errorf("%+v", d.findings)
 	}
 }

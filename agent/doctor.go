@@ -180,7 +180,9 @@ func (d *doctor) references(ctx context.Context) {
 		}
 		return
 	}
+	misrouted := d.misrouted()
 	silent, err := askReferences(ctx, v.References)
+	misrouted = d.misrouted() - misrouted
 	if err != nil {
 		d.say("references", verdictFail, "they could not be asked: "+err.Error(), "permit an ICMP socket, as said of icmp")
 		return
@@ -200,6 +202,9 @@ func (d *doctor) references(ctx context.Context) {
 		d.say("references", verdictWarn, detail, "replace the silent ones")
 	default:
 		d.say("references", verdictOK, detail, "")
+	}
+	if len(silent) > 0 {
+		d.sayMisrouted(misrouted)
 	}
 }
 

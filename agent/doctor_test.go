@@ -97,3 +97,21 @@ func TestDoctorReferences(t *testing.T) {
 		}
 	}
 }
+
+func TestDoctorMisrouted(t *testing.T) {
+	const netstat = "TcpExt: SyncookiesSent IPReversePathFilter TCPTimeouts\nTcpExt: 1 108 3\nIpExt: InNoRoutes InOctets\nIpExt: 5 77\n"
+	for name, want := range map[string]uint64{"IPReversePathFilter": 108, "InOctets": 77, "SyncookiesSent": 1, "Other": 0} {
+		if got := netstatCounter([]byte(netstat), name); got != want {
+			t.Errorf("%s is %d, want %d", name, got, want)
+		}
+	}
+	d := &doctor{findings: []finding{{"references", verdictWarn, "1 of 3 answer", "look"}}}
+	d.sayMisrouted(0)
+	if got := d.findings[0].Detail; got != "1 of 3 answer" {
+		t.Errorf("where nothing was dropped: %q", got)
+	}
+	d.sayMisrouted(2)
+	if got := d.findings[0]; !strings.Contains(got.Detail, "dropped 2 packets") || !strings.Contains(got.Fix, "rp_filter=2") {
+		t.Errorf("%+v", got)
+	}
+}

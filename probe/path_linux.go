@@ -265,8 +265,8 @@ func (p *path) absent(target netip.Addr) (absent, known bool) {
 }
 
 // cutOff reports whether there is no route to a target now, or only one by a router that does not answer, from an address that
-// nobody can answer or through an interface that does not run. Where it is so is asked for by address; where it is not, what was found of the target's /24 a moment ago
-// holds.
+// nobody can answer or through an interface that does not run. Where it is so is asked for by address; where it is not, what was found
+// of the target's /24 a moment ago holds.
 func (p *path) cutOff(target netip.Addr) bool {
 	if p == nil {
 		return false

@@ -51,6 +51,38 @@ func TestOurFirewallRejects(t *testing.T) {
 	}
 }
 
+// TestOurFirewallResets refuses on output, in the target's name, what goes to every other address: that is no life of the target's. What
+// a neighbour refuses that is on this very machine, and as soon, is.
+func TestOurFirewallResets(t *testing.T) {
+	t.Parallel() // it is a process of its own, and waits most of the time
+	if !inNamespace(t) {
+		return
+	}
+	openAlive(t)
+	nft(t, "output", "ip daddr "+routed4+" ip daddr & 0.0.0.1 == 0.0.0.1 meta l4proto tcp reject with tcp reset",
+		"ip6 daddr "+routed6+" ip6 daddr & ::1 == ::1 meta l4proto tcp reject with tcp reset")
+	all := blameless(t, startFaulty(t, openFaulty(t, SweeperConfig{Timeout: time.Second}), 0, routed4, routed6))
+	if got := all["tcp/80"]; got[Reply] != 256 || got[Unsent] != 256 {
+		t.Errorf("%v", got)
+	}
+	closed, space := TCP(81), testSpace(t, routed4, routed6)
+	for _, want := range []int{256, 512} {
+		s := openTest(t, SweeperConfig{Timeout: time.Second}, closed)
+		w, err := s.Start(t.Context(), Order{Space: space, Aims: []Aim{{closed, space}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-w.Sent()
+		r, _ := w.Round()
+		if got := outcomes(r.Passes[0]); got[Refused] != want || got[Refused]+got[Unsent] != 512 {
+			t.Errorf("want %d refused: %v, local failures %v", want, got, s.Stats().Protocols[closed].Local)
+		}
+		if want == 256 {
+			command(t, "nft delete table inet f")
+		}
+	}
+}
+
 // TestOurFilterAtEgress drops what goes to half of the space behind our sockets, where the kernel says ENOBUFS, as of a queue that
 // is full: the sweep does not wait for each of them as for that, which would take minutes.
 func TestOurFilterAtEgress(t *testing.T) {

@@ -15,9 +15,14 @@ func setFilter(fd int, v6 bool, id uint16) error {
 	if v6 {
 		program = filter6(id)
 	}
+	return attachFilter(fd, program)
+}
+
+// attachFilter has the kernel keep from a socket what a program returns 0 of.
+func attachFilter(fd int, program []bpf.Instruction) error {
 	raw, err := bpf.Assemble(program)
 	if err != nil {
-		return fmt.Errorf("assemble icmp filter: %w", err)
+		return fmt.Errorf("assemble a socket's filter: %w", err)
 	}
 	code := make([]unix.SockFilter, len(raw))
 	for i, r := range raw {
@@ -25,7 +30,7 @@ func setFilter(fd int, v6 bool, id uint16) error {
 	}
 	f := unix.SockFprog{Len: uint16(len(code)), Filter: (*unix.SockFilter)(unsafe.Pointer(&code[0]))}
 	if err := unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &f); err != nil {
-		return fmt.Errorf("attach icmp filter: %w", err)
+		return fmt.Errorf("attach a socket's filter: %w", err)
 	}
 	return nil
 }

@@ -97,6 +97,7 @@ var localReasons = []struct {
 	{errMoved, "path changed"},
 	{errStill, "standstill"},
 	{errCutOff, "cut off"},
+	{errReset, "reset"},
 }
 
 // errOverdue is why a paced probe was not sent: we were too late for its plan.

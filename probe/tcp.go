@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"errors"
 	"fmt"
 	"syscall"
 )
@@ -46,3 +47,6 @@ func (l ageList) remove(slot int32) {
 
 // oldest is the slot that was added first.
 func (l ageList) oldest() (slot int32, ok bool) { return l.next[0] - 1, l.next[0] != 0 }
+
+// errReset is why an attempt counts as not sent that was refused while connect lasted, and by this very host.
+var errReset = errors.New("our own firewall refuses it in the target's name")

@@ -29,6 +29,7 @@ type tcpWire struct {
 	byTicket map[Ticket]int32
 	ages     ageList
 	kept     map[Ticket]bool // attempts that gave up their slots and had not left
+	refusals refusals
 	closed   bool
 }
 
@@ -103,26 +104,43 @@ func (w *tcpWire) send(p Packet) error {
 // connect begins one connect.
 func (w *tcpWire) connect(p Packet) (tcpConn, error) {
 	sa, family := sockaddrOf(p.Target, p.Protocol.Port())
-	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP)
+	open := func() (int, error) { return w.socket(family, p.Target.Is4()) }
+	fd, err := open()
 	if err != nil {
 		return tcpConn{}, err
 	}
-	if err = w.prepare(fd, p.Target.Is4()); err == nil {
-		c := tcpConn{Packet: p, fd: fd, sent: time.Now()}
-		switch err = unix.Connect(fd, sa); err {
-		case nil:
-			return c, nil
-		case unix.EINPROGRESS:
-			if err = congested(fd); err == nil {
-				return c, nil
-			}
-		case unix.ECONNREFUSED:
-			c.early = err
+	c := tcpConn{Packet: p, fd: fd, sent: time.Now()}
+	switch err = unix.Connect(fd, sa); err {
+	case nil:
+		return c, nil
+	case unix.EINPROGRESS:
+		congested, refused := begun(fd)
+		switch {
+		case congested:
+			err = unix.ENOBUFS
+		case refused && w.refusals.ours(p, sa, open):
+			err = errReset
+		default:
 			return c, nil
 		}
+	case unix.ECONNREFUSED:
+		c.early = err
+		return c, nil
 	}
 	_ = unix.Close(fd)
 	return tcpConn{}, err
+}
+
+// socket makes one with its options.
+func (w *tcpWire) socket(family int, v4 bool) (fd int, err error) {
+	if fd, err = unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP); err != nil {
+		return -1, err
+	}
+	if err = w.prepare(fd, v4); err != nil {
+		_ = unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
 }
 
 // prepare sets a socket's options.
@@ -223,15 +241,12 @@ func handshakeRTT(fd int) time.Duration {
 	return time.Duration(info.Rtt) * time.Microsecond
 }
 
-// congested is ENOBUFS where the queue of our interface had no room for the SYN: then the congestion window is reduced
-// before anything was sent.
-func congested(fd int) error {
-	const reduced = 2 // TCP_CA_CWR: linux/tcp.h
+// begun tells of a connect that has just begun whether the queue of our interface had no room for the SYN, for then the congestion window
+// is reduced before anything was sent; and whether it has been refused already.
+func begun(fd int) (congested, refused bool) {
+	const reduced, closed = 2, 7 // TCP_CA_CWR: linux/tcp.h; TCP_CLOSE: linux/tcp_states.h
 	info, err := unix.GetsockoptTCPInfo(fd, unix.SOL_TCP, unix.TCP_INFO)
-	if err == nil && info.Ca_state == reduced {
-		return unix.ENOBUFS
-	}
-	return nil
+	return err == nil && info.Ca_state == reduced, err == nil && info.State == closed
 }
 
 // unsent is errKept where the latest SYN of a silent attempt did not get past our own firewall, queue, routes and
@@ -335,6 +350,7 @@ func (w *tcpWire) Close() error {
 			w.drop(int32(i))
 		}
 	}
+	w.refusals.close()
 	w.mu.Unlock()
 	return w.poller.Close()
 }

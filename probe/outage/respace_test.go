@@ -90,7 +90,7 @@ func TestPartialsOfASpaceThatGrew(t *testing.T) {
 				from := grown.Add(8*hour + int64(seed)*277_000)
 				to := from.Add(5 * hour)
 				w.down = odd(from, to)
-				for _, o := range w.replayed(350, w.every, unseeded).Outages(false) {
+				for _, o := range w.replayed(390, w.every, unseeded).Outages(false) {
 					if o.End != nil && inside(o.Start, from) && inside(*o.End, to) {
 						found++
 					}

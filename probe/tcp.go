@@ -10,6 +10,9 @@ import (
 // use. It is an EAGAIN, and nothing was sent.
 var errWindow = fmt.Errorf("as many attempts are under way as there are descriptors: %w", syscall.EAGAIN)
 
+// errReset is why an attempt counts as not sent that was refused while connect lasted, and by this very host.
+var errReset = errors.New("our own firewall refuses it in the target's name")
+
 const (
 	tcpMaxWindow  = 16384 // attempts at once: more do not make a sweep faster
 	tcpMinReserve = 32    // descriptors left to the rest of the process: store, HTTP, other wires
@@ -47,6 +50,3 @@ func (l ageList) remove(slot int32) {
 
 // oldest is the slot that was added first.
 func (l ageList) oldest() (slot int32, ok bool) { return l.next[0] - 1, l.next[0] != 0 }
-
-// errReset is why an attempt counts as not sent that was refused while connect lasted, and by this very host.
-var errReset = errors.New("our own firewall refuses it in the target's name")

@@ -107,7 +107,7 @@ func (d *Detector) flickers(b *block, t, now probe.Instant) int64 {
 // leftAt is how many hosts, in millionths, may have left at a moment, beyond twice as many as leave anyway.
 func (d *Detector) leftAt(left []*host, t, now probe.Instant) int64 {
 	widened := max(0, (atOnce-d.MedianGap)/2)
-	around := max(evening, 3*d.MedianGap)
+	around := hoursAround(d.MedianGap)
 	then, others := int64(0), int64(0)
 	for _, h := range left {
 		switch {
@@ -120,10 +120,13 @@ func (d *Detector) leftAt(left []*host, t, now probe.Instant) int64 {
 	return then*million - 2*leaveAnyway(others*million, d.MedianGap, int64(now-t))
 }
 
+// hoursAround is how long before and after a moment others show how many leave anyway, in milliseconds.
+func hoursAround(gap int64) int64 { return max(evening, 3*gap) }
+
 // leaveAnyway is how many hosts leave at any one moment, in millionths, where so many others have in the hours around it, so many
 // milliseconds later.
 func leaveAnyway(others, gap, ago int64) int64 {
-	moment, around := max(atOnce, gap), max(evening, 3*gap)
+	moment, around := max(atOnce, gap), hoursAround(gap)
 	return others / 1000 * (million * moment / (around + min(around, ago) - moment)) / 1000
 }
 
@@ -206,7 +209,7 @@ func (d *Detector) leftAtOnce(b *block, p netip.Prefix) (most int64) {
 			hosts = append(hosts, h)
 		}
 	}
-	around := max(evening, 3*d.MedianGap)
+	around := hoursAround(d.MedianGap)
 	for _, then := range hosts {
 		sum, together, left := int64(0), 0, 0
 		for _, h := range hosts {

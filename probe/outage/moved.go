@@ -135,7 +135,7 @@ func (d *Detector) outlast(b *block, seen probe.Instant) {
 		start := o.Start.At
 		d.endAsMoved(b, lit, d.movedBy(o, lit, seen), seen)
 		for _, part := range d.openParts(b) {
-			d.endAsMoved(part, lit, instant(max(seen, part.Open.lastPhase().Start.Latest)), seen)
+			d.endPartAsMoved(part, lit, seen)
 		}
 		d.resettle(b, left, lit, start, seen)
 		return
@@ -204,6 +204,11 @@ func (d *Detector) endAsMoved(b *block, lit []int32, end Interval, seen probe.In
 	}
 	d.revise(b, b.Open, Revision{At: seen, Finding: Moved, Kind: was, Addresses: d.addresses(lit), Rounds: d.roundsAround(seen-1, seen)})
 	d.close(b, end, seen)
+}
+
+// endPartAsMoved does so now for a block's outage, or where that is said to have begun later.
+func (d *Detector) endPartAsMoved(part *block, lit []int32, seen probe.Instant) {
+	d.endAsMoved(part, lit, instant(max(seen, part.Open.lastPhase().Start.Latest)), seen)
 }
 
 // spaceWasTotal reports whether the space's last outage, which is over, was total and overlaps the start of a block's.

@@ -132,7 +132,7 @@ func (d *Detector) mayHaveMoved(b *block, dark []netip.Prefix, is *suspicion, go
 		d.resettle(b, left, lit, since, seen)
 		for _, part := range d.openParts(b) {
 			if part.Usual == 0 && d.anyIn(part, left) { // all whom it misses have moved
-				d.endAsMoved(part, lit, instant(max(seen, part.Open.lastPhase().Start.Latest)), seen)
+				d.endPartAsMoved(part, lit, seen)
 			}
 		}
 	}

@@ -24,7 +24,7 @@ func (d *Detector) reports(b *block) []Report {
 			add(Report{Condition: Filtering, Since: since, Protocols: protocolNames(filtered), Rounds: d.roundsAround(since, d.Judged)})
 		}
 		if icmp := probe.ICMP.Code(); limited {
-			since := cmp.Or(b.Loss.begin(icmp), b.Excused)
+			since := b.losesSince(icmp)
 			add(Report{Condition: RateLimited, Since: since, Protocols: protocolNames([]uint32{icmp}), Rounds: d.roundsAround(since, d.Judged)})
 		}
 	}
@@ -59,9 +59,12 @@ func (d *Detector) filteredSince(b *block, filtered []uint32) probe.Instant {
 	for _, code := range filtered {
 		began := b.byProtocol(code).First
 		if !slices.Contains(b.Filtered, code) {
-			began = cmp.Or(b.Loss.begin(code), b.Excused)
+			began = b.losesSince(code)
 		}
 		since = min(since, began)
 	}
 	return since
 }
+
+// losesSince is when a protocol of a block began to lose more than it did or, where too little of that is kept, when that was certain.
+func (b *block) losesSince(code uint32) probe.Instant { return cmp.Or(b.Loss.begin(code), b.Excused) }

@@ -25,7 +25,7 @@ type host struct {
 	Back     Interval      // its latest return: after the last silence, and before the first life arrived; At: sent
 	BackBy   probe.Instant // by when that last silence was sent
 	Left     probe.Instant // send time of the life before that silence
-	First    probe.Instant // when it was first seen to live
+	First    probe.Instant // when it was first seen to live, since it last moved away; EndOfTime: not since
 	New      bool          // it was not there when its block was learned, and is not yet taken for usual
 	Hours    seasons
 	Season   int64 // millionths: how much less it answers in this hour of the day than in all; at most 1

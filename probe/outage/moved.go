@@ -83,6 +83,7 @@ func (d *Detector) resettle(b *block, left, lit []int32, at, seen probe.Instant)
 			d.Services[k].forgetAll()
 		}
 		d.Hosts[i].Since, d.Hosts[i].Weight = 0, 0
+		d.Hosts[i].First, d.Hosts[i].New = EndOfTime, true // whoever lives there next has just come
 	}
 	for _, i := range append(d.newcomers(b, at), lit...) {
 		d.Hosts[i].New = false

@@ -169,7 +169,7 @@ func (d *Detector) live(r *probe.Round, e *event, i int32) {
 	if e.from >= h.Since {
 		h.Since, h.Weight = 0, 0
 	}
-	h.Lived = max(h.Lived, e.from)
+	h.Lived, h.First = max(h.Lived, e.from), min(h.First, e.Seen)
 	if e.outcome == probe.Reply {
 		s.clockRTT(e.rtt)
 		d.Delay -= d.Delay / 256

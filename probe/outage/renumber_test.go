@@ -1,36 +1,64 @@
 package outage_test
 
 import (
+	"fmt"
 	"hash/fnv"
+	"math/rand/v2"
 	"net/netip"
+	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"brownout/probe"
 	"brownout/probe/outage"
 )
 
 // A pool whose customers all get another address at two every night, among those that others had before, is up: as many answer as
-// ever, and no outage is told that is over as it begins.
+// ever.
 func TestNightlyRenumberingInAPool(t *testing.T) {
-	for seed := range uint64(cases(1, 10)) {
+	for seed := range uint64(cases(4, 20)) {
 		w := newWorld(t, seed, probe.ICMP).people(480, 20, 1, 0.97)
 		w.down = func(at probe.Instant, a netip.Addr, _ probe.Protocol) bool {
 			h := fnv.New32a()
 			h.Write(append(a.AsSlice(), byte((at-hours(2))/(24*3600_000)), byte(seed)))
 			return h.Sum32()>>8%4 != 0
 		}
-		h, _ := w.run(10 * 24 * 60 / 11)
-		partial := probe.Instant(0)
-		for _, o := range h.Outages(false) {
-			if o.End != nil && o.End.At == o.Start.At {
-				t.Errorf("seed %d: %s is over as it begins", seed, o.ID)
-			}
-			if o.End != nil {
-				partial += o.End.At - o.Start.At
+		if h, _ := w.run(10 * 24 * 60 / 11); len(h.Outages(true)) > 0 {
+			t.Errorf("seed %d: %v", seed, ofSpace(h))
+		}
+	}
+}
+
+// A pool whose addresses are dealt anew in a total outage every night: each is over when as many live as before it, though addresses that
+// were given up nights ago are given out again.
+func TestNightlyTotalsOfAPool(t *testing.T) {
+	const days, first = 12, 3
+	for seed := range uint64(cases(4, 16)) {
+		w := newWorld(t, seed, probe.ICMP).people(480, 20, 1, 0.97)
+		rng := rand.New(rand.NewPCG(seed, 77))
+		deals := make([]map[netip.Addr]bool, days+1)
+		for i := range deals {
+			deals[i] = map[netip.Addr]bool{}
+			for _, k := range rng.Perm(480)[:120*(1+seed%3)] {
+				deals[i][w.hosts[k].addr] = true
 			}
 		}
-		if most := probe.Instant(12 * hour); partial > most {
-			t.Errorf("seed %d: partial for %d h, though as many answer as ever", seed, int64(partial)/hour)
+		var want []string
+		for n := first; n < days; n++ {
+			want = append(want, fmt.Sprintf("total %d-%d", 24*n+2, 24*n+6))
+		}
+		w.down = func(at probe.Instant, a netip.Addr, _ probe.Protocol) bool {
+			n := (at - hours(2)) / day
+			return n >= first && at < hours(float64(24*n+6)) || !deals[n][a]
+		}
+		h, _ := w.run(days * 24 * 60 / 11)
+		var got []string
+		for _, o := range ofSpace(h) {
+			got = append(got, strings.TrimSuffix(o, " moved"))
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("seed %d: %s", seed, diff)
 		}
 	}
 }

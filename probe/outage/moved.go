@@ -46,25 +46,25 @@ func (d *Detector) movedTo(b *block, left []int32, at probe.Instant) []int32 {
 	return lit
 }
 
-// livesElsewhere is the newcomers, since a day before an outage began, by whom a block is as alive again as it was, for all
-// that its usual hosts are not; nil where it is not, or where those that are new since the outage began do not make up for those
-// that left then, or are too few to have made one: where customers come and go, some are always new.
+// livesElsewhere is those, since a day before an outage began, by whom a block is as alive again as it was, for all that its usual
+// hosts are not: newcomers, and who is back after a long absence. It is nil where the block is not, or where those that came since the
+// outage began do not make up for those that left then, or are too few to have made one: where customers come and go, some always come.
 func (d *Detector) livesElsewhere(b *block, left []int32, start Interval) []int32 {
 	var lit []int32
 	answering, since := int64(0), int64(0)
 	for i, h := range d.hostsOf(b) {
-		if !h.Answers {
-			continue
-		}
-		if h.New && h.First >= start.At-movedWithin {
-			lit = append(lit, i)
-			if h.First >= start.Earliest.Add(-2*d.MedianGap) {
-				since++
-			}
-		} else if h.Expected == 0 {
+		came := d.came(h)
+		if !h.Answers || h.Expected == 0 && !h.New {
 			continue
 		}
 		answering++
+		if came < start.At-movedWithin {
+			continue
+		}
+		lit = append(lit, i)
+		if came >= start.Earliest.Add(-2*d.MedianGap) {
+			since++
+		}
 	}
 	if len(lit) < usualForDark || len(left) < usualForDark || answering*million*10 < b.Expected*9 {
 		return nil
@@ -73,6 +73,19 @@ func (d *Detector) livesElsewhere(b *block, left []int32, start Interval) []int3
 		return nil
 	}
 	return lit
+}
+
+// came is when somebody else may have come to live at an address: when it was first seen to live, or was back after an absence of half
+// a day; 0 where that was neither.
+func (d *Detector) came(h *host) probe.Instant {
+	const absence = 12 * 3600_000 // milliseconds
+	switch {
+	case h.Back.Earliest.Add(-absence) > h.Left && h.Left != 0:
+		return h.Back.At
+	case h.New:
+		return h.First
+	}
+	return 0
 }
 
 // resettle takes newcomers for usual from now on, and forgets hosts that left.

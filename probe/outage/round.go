@@ -394,6 +394,8 @@ func (d *Detector) graduate(b *block, r *probe.Round) {
 		d.move(b, Up, r.End, r.End, "")
 	case !b.Observable && b.State != Unobservable && b.Suspect == 0:
 		d.move(b, Unobservable, r.End, r.End, "")
+	case !b.Observable && b.State == Up && b.Doubted >= doubtedRounds: // nor was it when the doubt began that nothing could settle
+		d.move(b, Unobservable, max(b.Since, b.Suspect), r.End, "")
 	}
 	rate := min(d.rateAtBest(b), million)
 	const kept = 16

@@ -77,3 +77,19 @@ func TestStatusUnseen(t *testing.T) {
 		t.Errorf("long after: %+v", s)
 	}
 }
+
+// A space whose few hosts answer so seldom that their silence proves little is not called up for as long as they are silent.
+func TestSilenceThatProvesLittleIsNotUp(t *testing.T) {
+	for _, seed := range firstSeeds(12, 200, 177) {
+		w := few(t, seed, 4+int(seed%5), 0.2+0.05*float64(seed%7))
+		from := simStart.Add(3 * day)
+		to := from.Add(60 * w.every.Milliseconds())
+		w.down = between(from, to)
+		h := w.replayed(500, w.every, whole)
+		for _, s := range outage.Timeline(h.Changes, h.Until) {
+			if up := int64(min(s.End, to) - max(s.Start, from)); s.Block == "space" && s.State == outage.Up && up > 12*w.every.Milliseconds() {
+				t.Errorf("seed %d: up for %d min in the dark, until %v", seed, up/minute, s.End)
+			}
+		}
+	}
+}

@@ -203,13 +203,17 @@ func (d *Detector) still(r *probe.Round, e *event, i int32) {
 	}
 	silent := silence{From: e.from, To: e.to, Host: s.Host, Code: s.Code, Weight: weight(odds), Alone: d.alone(s, h)}
 	slack := d.Slack + d.flight(r, s)
+	counted, inOutage := false, d.inOutage(h)
 	for _, b := range blocksOf(h) {
-		d.Parts[b].byProtocol(s.Code).dark(silent, slack)
+		a, again := d.Parts[b].byProtocol(s.Code), silent
+		if inOutage {
+			again.Weight = min(again.Weight, h.stillAway(a.Lived, e.from))
+		}
+		a.dark(again, slack)
 	}
 	if d.filtered(h, s.Code) {
 		return
 	}
-	counted, inOutage := false, d.inOutage(h)
 	for _, i := range h.Areas {
 		a, again := &d.Areas[i], silent
 		if int(i) >= len(d.Parts) { // a part of a block may be silent in a burst, a block is so only for a reason

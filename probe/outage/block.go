@@ -346,7 +346,8 @@ func (d *Detector) revive(b *block, h *host, e *event) {
 	life := d.lifeSince(b, h, e)
 	d.enter(b, Partial, life, e.Seen)
 	d.publish(b)
-	b.Open.Cause, b.Open.Back, b.Open.Unasked = causeReturn, dark.until(a.Relit), d.unasked(b, dark.At)
+	b.Open.Cause, b.Open.Back = causeReturn, dark.until(a.Relit)
+	b.Open.Doubtful, b.Open.Unasked = true, d.unasked(b, dark.At)
 	if a.Relit.At < dark.At {
 		b.Open.Back = life
 	}

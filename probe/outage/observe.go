@@ -235,7 +235,7 @@ func (d *Detector) still(r *probe.Round, e *event, i int32) {
 	}
 	h.Silent, h.Own = true, alone*million/own
 	if h.Since == 0 && e.from > h.Lived {
-		h.Since, h.SinceBy, h.Counted = e.from, e.to, false
+		h.Since, h.SinceBy, h.Counted, h.Company = e.from, e.to, false, 0
 	}
 	if h.Since != 0 {
 		h.Weight += weight(own)
@@ -300,13 +300,45 @@ func (d *Detector) inOutage(h *host) bool {
 }
 
 // stillAway is how much it weighs that a host is silent at a moment that was silent before an area's last life: as long as it had
-// been away then, so long may it stay on (Laplace's rule of succession, of an outage whose length nobody knows).
+// been away then, so long may it stay on (Laplace's rule of succession, of an outage whose length nobody knows). That those who left
+// together stay away together is one piece of news, of which it is a share.
 func (h *host) stillAway(lived, at probe.Instant) int64 {
 	if h.Since == 0 || h.Since >= lived {
 		return math.MaxInt64
 	}
 	before, more := int64(lived-h.Since), max(int64(at-h.SilentAt), 0)
-	return weight(before * million / (before + more))
+	return weight(before*million/(before+more)) / max(h.Company, 1)
+}
+
+// countCompany counts, where there is an outage, with how many hosts each that is silent may have left together: within a round of it.
+func (d *Detector) countCompany(at probe.Instant) {
+	if !d.anyOutage() {
+		return
+	}
+	var since []probe.Instant
+	for i := range d.Hosts {
+		if t := d.Hosts[i].Since; t != 0 {
+			since = append(since, t)
+		}
+	}
+	slices.Sort(since)
+	around := d.turn(&d.Parts[0], at)
+	for i := range d.Hosts {
+		if h := &d.Hosts[i]; h.Since != 0 {
+			first, _ := slices.BinarySearch(since, h.Since.Add(-around))
+			h.Company = int64(upTo(since, h.Since.Add(around)) - first)
+		}
+	}
+}
+
+// anyOutage reports whether the space is in an outage, or any block of it.
+func (d *Detector) anyOutage() bool {
+	for i := range d.Parts {
+		if d.Parts[i].Open != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // withoutPath is a chance of silence, in millionths, less what the path usually takes.

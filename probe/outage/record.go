@@ -17,7 +17,8 @@ type record struct {
 	WorstAt  probe.Instant  // when that was seen
 	Watched  []netip.Prefix // the dark prefixes that it began with, which it waits for
 	Short    probe.Instant  // when less than what it had was last seen to answer
-	Unasked  []int32        // hosts that were not asked in the last total phase, ascending
+	Doubtful bool           // whether it is still to be judged if that phase was total
+	Unasked  []int32        // hosts that were not asked in it, ascending
 }
 
 // lastPhase is the phase that goes on, or was the last.
@@ -89,6 +90,7 @@ func (d *Detector) open(b *block, start Interval, seen probe.Instant) {
 		b.Open.Conditions = append(b.Open.Conditions, SingleProtocol)
 	}
 	b.Open.Evidence = append(b.Open.Evidence, d.roundsAround(start.Earliest, seen)...)
+	d.countCompany(seen)
 }
 
 // outageID names an outage by its block and its start.latest as first declared.

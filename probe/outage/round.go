@@ -17,6 +17,7 @@ func (d *Detector) begin(r *probe.Round) {
 	d.stayBlind(r.Start)
 	d.settleIn(r.Vantage, r.Start)
 	d.burden(r)
+	d.countCompany(r.Start)
 	if r.Kind != probe.Full {
 		return
 	}

@@ -40,32 +40,45 @@ func (d *Detector) settle(b *block, r *probe.Round, seen probe.Instant) {
 	}
 }
 
-// doubtTotal takes back a total phase in which not all were asked, at the end of the first full round after it. Had all been
-// silent, those who live now would have been asked in it as often as any. Where far fewer were, they lived all along.
+// doubtTotal takes back total phases that may have been none, at the end of the first full round after the last.
 func (d *Detector) doubtTotal(b *block, r *probe.Round, seen probe.Instant) {
 	o := b.Open
-	n := len(o.Phases)
-	if len(o.Unasked) == 0 || b.State != Partial || n < 2 || r.Kind != probe.Full || r.Start < o.Back.Latest {
+	if !o.Doubtful || b.State != Partial || r.Kind != probe.Full || r.Start < o.Back.Latest {
 		return
 	}
-	all, lives, asked := 0, 0, 0 // asked: of those that live
+	for len(o.Phases) > 1 && d.mayHaveLived(b, o.Phases[len(o.Phases)-2]) {
+		o.Unasked = nil
+		d.wasPartial(b, seen)
+	}
+	o.Doubtful, o.Unasked = false, nil
+}
+
+// mayHaveLived reports whether those who live after a total phase may have lived all along. Had all been silent in one in which not all
+// were asked, those who live now would have been asked in it as often as any: where far fewer were, they lived. Where it took less than
+// two rounds, and some live but fewer than a fifth, they did unless it is certain that those who were asked were not silent by chance.
+func (d *Detector) mayHaveLived(b *block, p Phase) bool {
+	if p.Kind != Total {
+		return false
+	}
+	all, lives, asked, chance := 0, 0, 0, int64(0) // asked: of those that live, and the odds against their silence
+	unasked := b.Open.Unasked
 	for i, h := range d.hostsOf(b) {
 		if h.Expected == 0 {
 			continue
 		}
 		all++
-		if h.Lived > o.Phases[n-2].Start.Latest {
-			lives++
-			if _, unasked := slices.BinarySearch(o.Unasked, i); !unasked {
-				asked++
-			}
+		if h.Lived <= p.Start.Latest {
+			continue
+		}
+		lives++
+		if _, spared := slices.BinarySearch(unasked, i); !spared {
+			asked++
+			chance += weight(max(million-h.Expected, leastSilence))
 		}
 	}
-	share := all - len(o.Unasked) // asked, of all
-	o.Unasked = nil
-	if 4*asked*all < lives*share {
-		d.wasPartial(b, seen)
-	}
+	share := all - len(unasked) // asked, of all
+	return len(unasked) > 0 && 4*asked*all < lives*share ||
+		int64(p.End.At-p.Start.At) < 2*d.MedianGap && lives > 0 && 5*lives < all && chance < certain
 }
 
 // wasPartial makes the total phase before the one under way a part of it.

@@ -441,11 +441,35 @@ func (d *Detector) relit(o *record) (end Interval, ok bool) {
 		if a.Sure != 0 || !d.mostlyBack(p, o.Start.Earliest.Add(-d.MedianGap)) {
 			return Interval{}, false
 		}
-		if a.Relit.At > end.At {
-			end = a.Relit
+		if back := d.backIn(p, o); back.At > end.At {
+			end = back
 		}
 	}
 	return end, true
+}
+
+// backIn is when a dark prefix came back: with its first life or, where most of those who are back were away throughout and silent on
+// after that, with them.
+func (d *Detector) backIn(p netip.Prefix, o *record) Interval {
+	relit := d.Areas[d.areas[p]].Relit
+	var later []*host
+	all, silent := int64(0), int64(0)
+	for i := range d.Hosts {
+		h := &d.Hosts[i]
+		if !h.Usual || !h.Answers || h.Back.At <= o.Start.At || !p.Contains(h.Addr) {
+			continue
+		}
+		all += h.Expected
+		if h.Back.Earliest > relit.Latest && h.Left <= o.Start.Latest {
+			later = append(later, h)
+			silent += h.Expected
+		}
+	}
+	if 2*silent <= all {
+		return relit
+	}
+	_, at := mostTogether(later)
+	return bracket(later, at)
 }
 
 // returned is when those hosts came back that the outage had silenced: the block's own return from total or, where most
@@ -473,12 +497,7 @@ func (d *Detector) returned(b *block) Interval {
 	case o.Cause == causeLoss:
 		return Interval{}
 	}
-	most, at := int64(0), probe.Instant(0)
-	for _, h := range back {
-		if n := together(back, h.Back.At); n > most || n == most && h.Back.At < at {
-			most, at = n, h.Back.At
-		}
-	}
+	most, at := mostTogether(back)
 	switch {
 	case o.Back != (Interval{}) && int64(at-o.Back.Latest) < d.longEnough():
 		if again := d.Areas[b.Index].Relit; again.Latest == o.Back.Latest {
@@ -489,6 +508,16 @@ func (d *Detector) returned(b *block) Interval {
 		return Interval{}
 	}
 	return bracket(back, at)
+}
+
+// mostTogether is the moment at which the most of some hosts may have come back, the first such, and how many.
+func mostTogether(hosts []*host) (most int64, at probe.Instant) {
+	for _, h := range hosts {
+		if n := together(hosts, h.Back.At); n > most || n == most && h.Back.At < at {
+			most, at = n, h.Back.At
+		}
+	}
+	return most, at
 }
 
 // together is how many hosts may have come back at t: their expectation, in millionths. Where nobody tells when in its round a host's

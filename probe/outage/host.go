@@ -21,7 +21,7 @@ type host struct {
 	Since    probe.Instant // and of the first silence after it; 0: none
 	SinceBy  probe.Instant // by when that was sent
 	Counted  bool          // a later one has counted in its place, see straddles
-	Company  int64         // how many hosts may have left together with it, itself included, as of the line that began last; 0: not counted
+	Company  int64         // how many hosts may have left together with it, itself included, as of the round that began last; 0: not counted
 	Weight   int64         // micro-nats against "up" of all silences since
 	Back     Interval      // its latest return: after the last silence, and before the first life arrived; At: sent
 	BackBy   probe.Instant // by when that last silence was sent

@@ -17,8 +17,8 @@ func (d *Detector) begin(r *probe.Round) {
 	d.stayBlind(r.Start)
 	d.settleIn(r.Vantage, r.Start)
 	d.burden(r)
-	d.countCompany(r.Start)
 	if r.Kind != probe.Full {
+		d.countCompany(r.Start)
 		return
 	}
 	if n := len(d.Starts); n == 0 || d.Starts[n-1] != r.Start { // else it is another line of the same round: of other protocols, say
@@ -32,6 +32,7 @@ func (d *Detector) begin(r *probe.Round) {
 
 // beginRound judges that a full round begins, by one line or by the first of several.
 func (d *Detector) beginRound(r *probe.Round) {
+	d.countCompany(r.Start)
 	if n := len(d.Starts); n > 0 && d.MedianGap > 0 && d.gapBetween(d.Starts[n-1], r.Start) {
 		d.miss(Unseen{From: cmp.Or(d.Covered, d.Starts[0]), To: r.Start, Reason: reasonGap, Block: everywhere}, r.Start)
 	}

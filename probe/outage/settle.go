@@ -479,7 +479,7 @@ func (d *Detector) backIn(p netip.Prefix, o *record) Interval {
 func (d *Detector) returned(b *block) Interval {
 	o := b.Open
 	var back, away []*host
-	all, stayed := int64(0), int64(0)
+	all, stayed, later := int64(0), int64(0), int64(0) // later: of those who stayed away, who were silent on after life had come back
 	for _, h := range d.hostsOf(b) {
 		if h.Expected == 0 || !h.Answers || h.Back.At <= o.Start.At {
 			continue
@@ -489,6 +489,9 @@ func (d *Detector) returned(b *block) Interval {
 		if h.Left <= o.Start.Latest {
 			away = append(away, h)
 			stayed += h.Expected
+			if h.Back.Earliest > o.Back.Latest {
+				later += h.Expected
+			}
 		}
 	}
 	switch {
@@ -499,7 +502,7 @@ func (d *Detector) returned(b *block) Interval {
 	}
 	most, at := mostTogether(back)
 	switch {
-	case o.Back != (Interval{}) && int64(at-o.Back.Latest) < d.longEnough():
+	case o.Back != (Interval{}) && int64(at-o.Back.Latest) < d.longEnough() && (2*later <= stayed || 3*later <= all):
 		if again := d.Areas[b.Index].Relit; again.Latest == o.Back.Latest {
 			return o.Start.until(again) // silences seen since may have narrowed it
 		}

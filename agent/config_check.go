@@ -241,6 +241,8 @@ func (k *checker) listen() {
 func (k *checker) webConfig() {
 	h := &k.c.HTTP
 	switch {
+	case irregular(h.WebConfigFile): // it is read again and again
+		k.bad("http.web_config_file", h.WebConfigFile, "is no regular file")
 	case h.WebConfigFile != "":
 		if err := toolkit.Validate(h.WebConfigFile); err != nil {
 			k.bad("http.web_config_file", h.WebConfigFile, err.Error())

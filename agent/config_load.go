@@ -108,7 +108,7 @@ func defaultConfigPaths(environ []string) []string {
 
 func (c *Config) readFile(file string) []Problem {
 	c.file = file
-	data, err := os.ReadFile(file)
+	data, err := readWhole(file)
 	if err != nil {
 		c.unread, c.hidden = true, true
 		return []Problem{{Where: Origin(file), What: "cannot be read: " + cause(err)}}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -144,7 +143,7 @@ func (c *Config) readSecret(name string) (string, error) {
 		}
 		path = filepath.Join(c.credentials, filepath.Base(named))
 	}
-	data, err := os.ReadFile(path)
+	data, err := readWhole(path)
 	return strings.TrimSpace(string(data)), err
 }
 

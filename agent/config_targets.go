@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 
@@ -40,7 +39,7 @@ func (c *Config) expandTargets(list []string) (out, empty []string, err error) {
 const byteOrderMark = "\ufeff"
 
 func readTargets(path string) ([]string, error) {
-	data, err := os.ReadFile(path)
+	data, err := readWhole(path)
 	if err != nil {
 		return nil, fmt.Errorf("%s: cannot be read: %s", path, cause(err))
 	}

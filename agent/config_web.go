@@ -1,17 +1,13 @@
 package agent
 
-import (
-	"os"
-
-	"go.yaml.in/yaml/v3"
-)
+import "go.yaml.in/yaml/v3"
 
 // authenticated reports whether http.web_config_file now asks for a password or for a client's certificate.
 func (c *Config) authenticated() bool {
 	if c.HTTP.WebConfigFile == "" {
 		return false
 	}
-	data, err := os.ReadFile(c.HTTP.WebConfigFile)
+	data, err := readWhole(c.HTTP.WebConfigFile)
 	if err != nil {
 		return false
 	}

@@ -14,11 +14,30 @@ func (a *app) openRounds(ctx context.Context, args []string) (in io.ReadCloser, 
 	if len(args) == 0 || args[0] == "-" {
 		return until(ctx, io.NopCloser(a.stdin)), "standard input", nil
 	}
-	f, err := os.Open(args[0])
+	f, err := openUntil(ctx, args[0])
 	if err != nil {
-		return nil, "", hint(err, "`brownout export` writes such a file")
+		return nil, "", hint(explainInput(ctx, err), "`brownout export` writes such a file")
 	}
 	return until(ctx, f), args[0], nil
+}
+
+// openUntil opens a file until ctx ends: a pipe is waited for until somebody writes to it.
+func openUntil(ctx context.Context, path string) (*os.File, error) {
+	type opened struct {
+		f   *os.File
+		err error
+	}
+	done := make(chan opened, 1)
+	go func() {
+		f, err := os.Open(path)
+		done <- opened{f, err}
+	}()
+	select {
+	case o := <-done:
+		return o.f, o.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // inputBuffer is what is read at a time of rounds.

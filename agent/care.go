@@ -63,6 +63,7 @@ type careLine struct {
 	Total  int             `json:"total,omitempty"`
 	Result json.RawMessage `json:"result,omitempty"`
 	Error  string          `json:"error,omitempty"`
+	Full   bool            `json:"full,omitempty"` // the error is that of a full disk
 }
 
 // caring serves carePrefix beside the API.
@@ -116,7 +117,7 @@ func serveCare(w http.ResponseWriter, r *http.Request, task *careTask, s *store.
 	}
 	if err != nil {
 		log.Warn("care of the store failed", "task", task.name, "error", err)
-		line = careLine{Error: err.Error()}
+		line = careLine{Error: err.Error(), Full: isFull(err)}
 	} else {
 		log.Info("care of the store", "task", task.name, "result", string(line.Result))
 	}

@@ -74,6 +74,8 @@ func (c *careClient) await(body io.Reader) (json.RawMessage, error) {
 		switch err := lines.Decode(&line); {
 		case err != nil:
 			return nil, fmt.Errorf("read the agent's answer to the end: %w", err)
+		case line.Full:
+			return nil, hint(errors.New(line.Error), fullHint)
 		case line.Error != "":
 			return nil, errors.New(line.Error)
 		case line.Result != nil:

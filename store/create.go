@@ -90,6 +90,7 @@ func OpenOrReplace(path string, o Options) (s *Store, setAside string, err error
 	if o.ReadOnly {
 		return nil, "", fmt.Errorf("replace store %s: %w", path, ErrReadOnly)
 	}
+	path = resolve(path)
 	s, err = Open(path, o)
 	var damaged *DamagedError
 	if !errors.As(err, &damaged) {

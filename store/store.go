@@ -52,6 +52,7 @@ var ErrClosed = errors.New("store is closed")
 // reading, [fs.ErrNotExist].
 func Open(path string, o Options) (*Store, error) {
 	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
+	path = resolve(path)
 	if _, err := os.Stat(path); !o.ReadOnly && errors.Is(err, fs.ErrNotExist) {
 		if err := create(path, o.Version); err != nil {
 			return nil, err

@@ -33,7 +33,7 @@ func Upgrade(path string, o Options, progress func(done, total int)) (Upgraded, 
 	if u.From == u.To {
 		return u, nil
 	}
-	if u.Backup, err = keepOld(path, u.From); err != nil {
+	if u.Backup, err = keepOld(old.path, u.From); err != nil {
 		return u, fmt.Errorf("upgrade store %s: keep a backup: %w", path, err)
 	}
 	if err := old.rebuild(progress); err != nil {

@@ -15,7 +15,7 @@ import (
 func (a *app) healthcheckCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "healthcheck", Short: "Ask the running agent whether it is well", GroupID: groupCare, Args: noArgs,
-		Long:    "Asks over the Unix socket beside the store, else at http.listen. Exit code 0: it is. 1: it is not, or nobody answers.",
+		Long:    "Asks over the Unix socket beside the store, else at the http.listen of a configuration. Exit code 0: it is. 1: it is not, or nobody answers.",
 		Example: "  brownout healthcheck\n  brownout healthcheck --ready",
 	}
 	f := configFlagsOf(c)
@@ -34,7 +34,11 @@ func (a *app) healthcheckCommand() *cobra.Command {
 		ctx, cancel := context.WithTimeout(c.Context(), *timeout)
 		defer cancel()
 		if err := askHealth(ctx, cfg, path); err != nil {
-			return hint(fmt.Errorf("the agent is not well: %w", err), "look at the agent's log; `brownout status` says what is known")
+			next := "look at the agent's log; `brownout status` says what is known"
+			if cfg.file == "" && cfg.isDefault("store.path") {
+				next = "no configuration was found, so the agent of " + cfg.Store.Path + " was asked: name the configuration by --config, or the store by --store"
+			}
+			return hint(fmt.Errorf("the agent is not well: %w", err), next)
 		}
 		_, err = fmt.Fprintln(a.stdout, "ok")
 		return err
@@ -47,7 +51,8 @@ func askHealth(ctx context.Context, cfg *Config, path string) error {
 	err := getHealth(ctx, path, func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return web.DialSocket(ctx, cfg.Store.Path)
 	})
-	guessed := (cfg.unread || cfg.Origin("store.path") == "--store") && cfg.isDefault("http.listen") // another agent may listen there
+	// Where no configuration says that ours listens there, it may be another agent, or another program.
+	guessed := (cfg.file == "" || cfg.unread || cfg.Origin("store.path") == "--store") && cfg.isDefault("http.listen")
 	if err == nil || cfg.HTTP.Listen == "" || guessed || web.Answers(cfg.Store.Path) {
 		return err
 	}

@@ -76,6 +76,27 @@ func TestDiskFillsUp(t *testing.T) {
 	})
 }
 
+// Who cannot write is told of the store's file, though a compaction wrote it under another name.
+func TestDiskFillsUpAfterCompaction(t *testing.T) {
+	onDisk(t, "1200k", func(dir string) {
+		path := filepath.Join(dir, "s.db")
+		s, err := Open(path, Options{})
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer s.Close()
+		err = s.Commit(Commit{Detector: make([]byte, 200_000)})
+		if err == nil {
+			err = s.Commit(Commit{Detector: make([]byte, 100)})
+		}
+		if before, after, errCompact := s.Compact(nil); err != nil || errCompact != nil || after >= before {
+			t.Errorf("%d bytes become %d, %v, %v", before, after, err, errCompact)
+		}
+		wantError(t, s.Commit(Commit{Detector: make([]byte, 2_000_000)}), syscall.ENOSPC, "write "+path+": no space")
+	})
+}
+
 // On a read-only file system a store can be read, and a writer is told why not.
 func TestReadOnlyFileSystem(t *testing.T) {
 	onDisk(t, "4m", func(dir string) {

@@ -243,5 +243,9 @@ func (s *Store) update(f func(tx *writeTx) error) error {
 		s.ended = err
 		s.mu.Unlock()
 	}
+	var failed *fs.PathError
+	if errors.As(err, &failed) && failed.Path == s.file.Name() {
+		failed.Path = s.path // after a compaction the open file still has the name that it was written under
+	}
 	return err
 }

@@ -119,7 +119,11 @@ func serveCare(w http.ResponseWriter, r *http.Request, task *careTask, s *store.
 		log.Warn("care of the store failed", "task", task.name, "error", err)
 		line = careLine{Error: err.Error(), Full: isFull(err)}
 	} else {
-		log.Info("care of the store", "task", task.name, "result", string(line.Result))
+		attrs := []any{"task", task.name, "result", string(line.Result)}
+		if r.URL.Query().Get("dry") != "" {
+			attrs = append(attrs, "dry_run", true)
+		}
+		log.Info("care of the store", attrs...)
 	}
 	tell(line)
 }

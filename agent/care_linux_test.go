@@ -41,7 +41,9 @@ func TestDryRunIsLoggedAsOne(t *testing.T) {
 	for query, dry := range map[string]bool{"": false, "?dry=1": true} {
 		var log bytes.Buffer
 		serveCare(httptest.NewRecorder(), httptest.NewRequest("POST", carePrefix+"prune"+query, nil), &careTask{
-			run: func(*store.Store, url.Values, func(done, total int)) (any, error) { return store.Pruned{Rounds: 5}, nil },
+			run: func(*store.Store, url.Values, func(done, total int)) (any, error) {
+				return store.Pruned{Rounds: 5}, nil
+			},
 		}, nil, slog.New(slog.NewTextHandler(&log, nil)))
 		if strings.Contains(log.String(), "dry_run=true") != dry {
 			t.Errorf("%q: %q", query, log.String())

@@ -38,7 +38,6 @@ func (e *engine) commit(cursor probe.Instant) error {
 		if u.final {
 			u.cancel()
 			c.Sealed = append(c.Sealed, u.round)
-			e.report(u.round)
 			continue
 		}
 		// Should this be all that is left of the round, nobody will ever vouch for the silence since.

@@ -1,8 +1,10 @@
 package agent
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,7 +17,7 @@ import (
 )
 
 // TestEngineSaysAtOnceThatItFailed makes the store fail in the middle of a round: the engine does not wait for the
-// round's end to say so.
+// round's end to say so. Of a round that is not stored nothing is logged.
 func TestEngineSaysAtOnceThatItFailed(t *testing.T) {
 	s := simulated{name: "fails", hours: 1}
 	path := filepath.Join(t.TempDir(), "engine.db")
@@ -23,6 +25,8 @@ func TestEngineSaysAtOnceThatItFailed(t *testing.T) {
 		e, closeAll := simulatedEngine(t, s.scenario(t, 1), path)
 		defer closeAll()
 		begun := time.Now()
+		var log bytes.Buffer
+		e.Log = slog.New(slog.NewTextHandler(&log, nil))
 		e.Watch = func(v engineView) {
 			if time.Since(begun) > 2*time.Minute {
 				e.Store.Close()
@@ -33,6 +37,9 @@ func TestEngineSaysAtOnceThatItFailed(t *testing.T) {
 		}
 		if took := time.Since(begun); took > 4*time.Minute {
 			t.Errorf("it took %v to say so", took)
+		}
+		if strings.Contains(log.String(), "msg=round") {
+			t.Errorf("it logs a round that it did not store: %s", log.String())
 		}
 	})
 }

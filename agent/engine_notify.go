@@ -69,6 +69,7 @@ func (e *engine) published(sealed []*probe.Round) {
 		e.Stored(e.found)
 	}
 	for _, r := range sealed {
+		e.report(r)
 		if e.Sealed != nil {
 			e.Sealed(r)
 		}

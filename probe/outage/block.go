@@ -28,6 +28,7 @@ type block struct {
 	Alive      int64      // millionths of addresses: how many answered then, with a baseline or without
 	Rates      []rateAt   // the level at the ends of the latest full rounds
 	Hours      [24]hourly // of the day, in UTC
+	Sinking    sinking
 
 	Suspect probe.Instant // since when "up" is doubted; 0: it is not
 	Doubted int           // full rounds since

@@ -26,7 +26,7 @@ func (d *Detector) partWith(at probe.Instant) {
 	d.refresh(at)
 	for i := len(d.Parts) - 1; i >= 0; i-- { // the space last: its blocks' outages are part of its own
 		if b := &d.Parts[i]; gone[i] > 0 {
-			b.Alive, b.Hours = max(b.Alive-gone[i], 0), [24]hourly{}
+			b.Alive, b.Hours, b.Sinking = max(b.Alive-gone[i], 0), [24]hourly{}, sinking{}
 			d.drop(b, at)
 		}
 	}
@@ -61,7 +61,7 @@ func (d *Detector) over(b *block, dark []netip.Prefix) bool {
 	if b.Expected == 0 {
 		return true
 	}
-	return b.State == Partial && (o.Cause == causeDark || o.Cause == causeGone) && len(dark) == 0 &&
+	return b.State == Partial && (o.Cause == causeDark || o.Cause == causeGone || o.Cause == causeSunken) && len(dark) == 0 &&
 		len(d.leavers(b, o.Start.Latest)) == 0
 }
 

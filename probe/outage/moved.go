@@ -247,7 +247,7 @@ func (d *Detector) relearn(b *block, seen probe.Instant) {
 			d.Services[i].forgetAll()
 		}
 	}
-	b.Rounds, b.Hours = 0, [24]hourly{}
+	b.Rounds, b.Hours, b.Sinking = 0, [24]hourly{}, sinking{}
 	d.refresh(seen)
 	d.move(b, Learning, seen, seen, "")
 }

@@ -52,6 +52,10 @@ func (d *Detector) tryPartial(b *block, r *probe.Round, seen probe.Instant) {
 	} else {
 		b.LossAt = 0
 	}
+	since, sunken := Interval{}, false
+	if r.Kind == probe.Full {
+		since, sunken = d.sink(b, seen)
+	}
 	dark := d.decidedDark(b, seen)
 	switch {
 	case d.mayHaveMoved(b, dark, &is, &gone, seen):
@@ -60,6 +64,9 @@ func (d *Detector) tryPartial(b *block, r *probe.Round, seen probe.Instant) {
 		d.openDark(b, dark, seen)
 		return
 	case b.LossAt == 0 || is.odds < enough || int64(seen-b.LossAt) < d.longEnough() || d.falling(b, &is, r):
+		if sunken && b.Lossy == "" && len(b.Filtered) == 0 {
+			d.openSunken(b, since, seen)
+		}
 		return
 	}
 	d.enter(b, Partial, d.afterLast(b, is.start), seen)

@@ -32,6 +32,7 @@ const (
 	causeDark         // a prefix is dark
 	causeLoss         // fewer probes are answered than should be
 	causeGone         // a share of the hosts is silent throughout
+	causeSunken       // fewer answer, after hours of decline, than at the worst hour of other days
 )
 
 const (
@@ -77,7 +78,7 @@ func (d *Detector) enter(b *block, s State, start Interval, seen probe.Instant) 
 
 func (d *Detector) open(b *block, start Interval, seen probe.Instant) {
 	d.countStart(b, start.At)
-	b.Suspect, b.Doubted, b.LossAt = 0, 0, 0
+	b.Suspect, b.Doubted, b.LossAt, b.Sinking.Since = 0, 0, 0, 0
 	b.Open = &record{Worst: 2 * million, Outage: Outage{
 		ID: outageID(b.Name, start), Block: b.Name, Status: Ongoing,
 		Start: start, DeclaredAt: seen, Power: d.power(b),

@@ -417,6 +417,7 @@ func (d *Detector) graduate(b *block, r *probe.Round) {
 	alive := d.alive(b, r.End) * million
 	if d.calm(b) {
 		b.Hours[hourOf(r.End)].learn(r.End, alive)
+		b.Sinking.note(r.End, alive)
 	}
 	if b.Suspect == 0 {
 		if b.Before == 0 {

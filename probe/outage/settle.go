@@ -264,7 +264,7 @@ func (d *Detector) tryClose(b *block, seen probe.Instant) {
 	if b.Index == 0 && slices.ContainsFunc(d.Parts[1:], func(c block) bool { return c.State == Total || c.State == Unknown }) {
 		return
 	}
-	if end := d.recovery(b); end != (Interval{}) {
+	if end := d.recovery(b, seen); end != (Interval{}) {
 		d.close(b, d.afterBlocks(b, end), seen)
 	}
 }
@@ -318,6 +318,9 @@ func (r *record) darkened() (out []Phase) {
 // rounds after life came back from a total outage, it is enough that so many may be missing by chance, or that nothing speaks for
 // a partial one.
 func (d *Detector) regained(b *block, seen probe.Instant) bool {
+	if b.Open.Cause == causeSunken {
+		return d.risen(b, seen)
+	}
 	rate := d.rateAtBest(b)
 	alive := d.alive(b, b.Open.Start.Latest) * million
 	missing := b.Alive - alive
@@ -389,9 +392,11 @@ func (d *Detector) byChance(b *block, missing int64) bool {
 }
 
 // recovery is when the block came back; the zero Interval while that is not certain.
-func (d *Detector) recovery(b *block) Interval {
+func (d *Detector) recovery(b *block, seen probe.Instant) Interval {
 	o := b.Open
 	switch o.Cause {
+	case causeSunken:
+		return cmp.Or(d.returned(b), Interval{Earliest: o.Short, At: o.Short + (seen-o.Short)/2, Latest: seen})
 	case causeReturn, causeGone:
 		if back := d.returned(b); back != (Interval{}) {
 			return b.orAsLoss(back)

@@ -53,7 +53,7 @@ func (d *Detector) livesElsewhere(b *block, left []int32, start Interval) []int3
 	var lit []int32
 	answering, since := int64(0), int64(0)
 	for i, h := range d.hostsOf(b) {
-		came := d.came(h)
+		came := h.came(start.Earliest)
 		if !h.Answers || h.Expected == 0 && !h.New {
 			continue
 		}
@@ -75,12 +75,12 @@ func (d *Detector) livesElsewhere(b *block, left []int32, start Interval) []int3
 	return lit
 }
 
-// came is when somebody else may have come to live at an address: when it was first seen to live, or was back after an absence of half
-// a day; 0 where that was neither.
-func (d *Detector) came(h *host) probe.Instant {
+// came is when somebody else may have come to live at an address: when it was first seen to live, or was back after half a day of absence
+// that had lasted as long when an outage began; 0 where that was neither.
+func (h *host) came(began probe.Instant) probe.Instant {
 	const absence = 12 * 3600_000 // milliseconds
 	switch {
-	case h.Back.Earliest.Add(-absence) > h.Left && h.Left != 0:
+	case h.Left != 0 && h.Left.Add(absence) < min(h.Back.Earliest, began):
 		return h.Back.At
 	case h.New:
 		return h.First

@@ -35,7 +35,7 @@ func TestTotalAfterTheLastFew(t *testing.T) {
 			}
 		}
 		w.down = func(at probe.Instant, a netip.Addr, _ probe.Protocol) bool { return at >= leaves[a] && at < to }
-		for _, o := range w.replayed(2*15*24+5*15, w.every, whole).Outages(false) {
+		for _, o := range w.replayed(2*15*24+8*15, w.every, whole).Outages(false) {
 			for _, p := range o.Phases {
 				if p.Kind == outage.Total && p.End != nil && p.Start.At < to && p.End.At > dark {
 					found++

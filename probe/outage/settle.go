@@ -465,7 +465,7 @@ func (d *Detector) backIn(p netip.Prefix, o *record) Interval {
 			continue
 		}
 		all += h.Expected
-		if h.Back.Earliest > relit.Latest && h.Left <= o.Start.Latest {
+		if h.Back.Earliest >= relit.Latest.Add(d.longEnough()) && h.Left <= o.Start.Latest {
 			later = append(later, h)
 			silent += h.Expected
 		}
@@ -494,7 +494,7 @@ func (d *Detector) returned(b *block) Interval {
 		if h.Left <= o.Start.Latest {
 			away = append(away, h)
 			stayed += h.Expected
-			if h.Back.Earliest > o.Back.Latest {
+			if h.Back.Earliest >= o.Back.Latest.Add(d.longEnough()) {
 				later += h.Expected
 			}
 		}

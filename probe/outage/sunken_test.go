@@ -38,9 +38,9 @@ func TestDeclineOfHours(t *testing.T) {
 	} {
 		found, seeds := 0, cases(6, 24)
 		for seed := range uint64(seeds) {
-			w := evenings(t, 60+10*int(seed), 0.3, 19*time.Hour, 24*time.Hour)
+			w := evenings(t, 60+10*int(seed%12), 0.3, 19*time.Hour, 24*time.Hour)
 			w.every = c.every
-			from := hours(24*9 + 2*float64(seed))
+			from := hours(24*9 + 2*float64(seed%10))
 			to, back := from.Add(8*hour), from.Add(48*hour)
 			w.decline(0.7, from, to, back)
 			list := w.replayed(int(13*24*time.Hour/c.every), c.every, c.told).Outages(false)

@@ -26,7 +26,7 @@ func TestReturnInWaves(t *testing.T) {
 			}
 		}
 		w.down = func(at probe.Instant, a netip.Addr, _ probe.Protocol) bool { return at >= from && at < back[a] }
-		for _, o := range w.replayed(460, 20*time.Second, unseeded).Outages(false) {
+		for _, o := range w.replayed(500, 20*time.Second, unseeded).Outages(false) {
 			if o.Kind == outage.Total && inside(o.Start, from) && o.End != nil && o.End.Latest >= to.Add(50*minute) && o.End.Earliest <= to.Add(200*minute) {
 				held++
 			} else {

@@ -7,7 +7,7 @@ import (
 	"brownout/probe/outage"
 )
 
-// lapses is our own false alarms and misses in words, so that they can be looked into.
+// lapses is our own false alarms, misses and intervals that hold no truth in words, so that they can be looked into.
 func (y *year) lapses() []string {
 	var out []string
 	say := func(what string, args ...any) {
@@ -27,6 +27,9 @@ func (y *year) lapses() []string {
 			say("fooled: %s, %v to %v", c.label, t.from, t.to)
 		case k >= 0 && y.ours.verdicts[k].kind != t.kind:
 			say("taken for %v at first: %s, %v to %v", y.ours.verdicts[k].kind, c.label, t.from, t.to)
+		case k >= 0 && !y.ours.verdicts[k].holds(t):
+			v := &y.ours.verdicts[k]
+			say("not held: %s, %v to %v, from %v to %v until %v to %v", c.label, t.from, t.to, v.start.Earliest, v.start.Latest, v.end.Earliest, v.end.Latest)
 		}
 	}
 	return out

@@ -61,7 +61,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.DurationVar(&o.cadence.Round, "round", 11*time.Minute, "from one full round to the next")
 	f.DurationVar(&o.cadence.Core, "core", 0, "from one of our core passes to the next; 0: none")
 	f.StringVar(&o.format, "format", "table", "table, json or csv")
-	f.BoolVar(&o.lapses, "lapses", false, "tell every false alarm and miss of ours, to stderr")
+	f.BoolVar(&o.lapses, "lapses", false, "tell every false alarm and miss of ours, and what we do not hold, to stderr")
 	o.cadence.Confirm = true
 	if err := f.Parse(args); err != nil {
 		return o, err

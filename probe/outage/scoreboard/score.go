@@ -84,7 +84,7 @@ func (s *score) credit(t *truth, begun []verdict) {
 	if t.kind == outage.Total {
 		times = &s.total
 	}
-	times.holds.add(v.ended && contains(v.start, t.from) && contains(v.end, t.to))
+	times.holds.add(v.holds(t))
 	times.widths = append(times.widths, seconds(v.start.Latest-v.start.Earliest))
 	times.onset = append(times.onset, seconds(max(v.start.At-t.from, t.from-v.start.At)))
 	times.delay = append(times.delay, seconds(first.declared-t.from))
@@ -97,6 +97,11 @@ func (s *score) credit(t *truth, begun []verdict) {
 // covered is how much of an outage a verdict covers.
 func (t *truth) covered(v *verdict) int64 {
 	return int64(min(t.to, v.until()) - max(t.from, v.start.At))
+}
+
+// holds reports whether an outage's start and end lie in a verdict's intervals.
+func (v *verdict) holds(t *truth) bool {
+	return v.ended && contains(v.start, t.from) && contains(v.end, t.to)
 }
 
 func contains(i outage.Interval, t probe.Instant) bool { return i.Earliest <= t && t <= i.Latest }

@@ -316,7 +316,7 @@ func (r *record) darkened() (out []Phase) {
 // regained reports whether a block has regained 0.9 of the rate it had, or of the addresses that answered before, among those
 // known then: where they come and go, those that answered last are not those that answer next. By chance that may take long: two
 // rounds after life came back from a total outage, it is enough that so many may be missing by chance, or that nothing speaks for
-// a partial one.
+// a partial one, and fewer than a tenth have been away since it began.
 func (d *Detector) regained(b *block, seen probe.Instant) bool {
 	if b.Open.Cause == causeSunken {
 		return d.risen(b, seen)
@@ -334,7 +334,7 @@ func (d *Detector) regained(b *block, seen probe.Instant) bool {
 		return true
 	}
 	_, odds := b.Loss.worst()
-	return rate > lessThanUsual && max(odds, d.exodus(b).Odds) < certain
+	return rate > lessThanUsual && max(odds, d.exodus(b).Odds) < certain && !d.stillGone(b)
 }
 
 // asOnOtherDays reports whether nine in ten answer of those that did in this hour on other days: at night few may, and who slept before

@@ -191,6 +191,16 @@ func chanceBy(from, to, t probe.Instant) int64 {
 	return max(int64(t-from), 0) * million / int64(to-from)
 }
 
+// lastSilence is when a service was last asked in vain in the run that ended; 0 where that is not kept.
+func (a *area) lastSilence(s *service) probe.Instant {
+	for i := len(a.Ended) - 1; i >= 0; i-- {
+		if e := &a.Ended[i]; e.Host == s.Host && e.Code == s.Code && e.From <= a.Reply {
+			return e.From
+		}
+	}
+	return 0
+}
+
 // heardLater reports whether a host was silent again in the run that ended, before the reply.
 func (a *area) heardLater(i int) bool {
 	for k := i + 1; k < len(a.Ended); k++ {

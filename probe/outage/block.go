@@ -1,6 +1,7 @@
 package outage
 
 import (
+	"cmp"
 	"iter"
 	"net/netip"
 	"slices"
@@ -326,7 +327,7 @@ func (d *Detector) forgetAnswers(h *host) {
 }
 
 // revive looks at a block after life in it.
-func (d *Detector) revive(b *block, h *host, e *event) {
+func (d *Detector) revive(b *block, h *host, s *service, e *event) {
 	a := &d.Areas[b.Index]
 	if b.State == Unknown {
 		d.move(b, Up, a.Relit.At, e.Seen, "")
@@ -344,7 +345,7 @@ func (d *Detector) revive(b *block, h *host, e *event) {
 		d.darkenBy(b, e.Seen) // it was dark, whether or not it is known yet that the rest was not
 	}
 	b.Loss.reset(e.from)
-	life := d.lifeSince(b, h, e)
+	life := d.lifeSince(b, h, s, e)
 	d.enter(b, Partial, life, e.Seen)
 	d.publish(b)
 	b.Open.Cause, b.Open.Back = causeReturn, dark.until(a.Relit)
@@ -357,14 +358,14 @@ func (d *Detector) revive(b *block, h *host, e *event) {
 }
 
 // lifeSince bounds since when a host lives in a block that was dark. Of one host that lives we know only when it was last
-// silent; of one that rarely answers, or of a block that is back, more.
-func (d *Detector) lifeSince(b *block, h *host, e *event) Interval {
+// silent, by what it answers now: by another protocol it may be for longer; of one that rarely answers, or of a block that is back, more.
+func (d *Detector) lifeSince(b *block, h *host, s *service, e *event) Interval {
 	dark := b.Open.lastPhase().Start
 	relit := d.Areas[b.Index].Relit
 	if h.SilentAt < dark.At && relit.At >= dark.At {
 		return dark.until(relit)
 	}
-	silent := max(dark.At, min(h.SilentAt, e.from))
+	silent := max(dark.At, min(cmp.Or(d.Areas[b.Index].lastSilence(s), h.SilentAt), e.from))
 	return Interval{Earliest: silent, At: silent + (e.from-silent)/2, Latest: e.arrived.Add(d.Slack)}
 }
 

@@ -177,7 +177,7 @@ func (d *Detector) live(r *probe.Round, e *event, i int32) {
 	}
 	for _, b := range blocksOf(h) {
 		d.belated(&d.Parts[b], h, r, e)
-		d.revive(&d.Parts[b], h, e)
+		d.revive(&d.Parts[b], h, s, e)
 	}
 }
 

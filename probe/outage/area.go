@@ -19,6 +19,7 @@ type area struct {
 	First  probe.Instant // send time of the run's first silence
 	Sure   probe.Instant // when the weight reached bounded; 0: not yet
 	Onset  centre        // of the run
+	Asleep probe.Instant // when the rest of its block was last seen to be as silent
 
 	Relit Interval      // when the latest run of silence that is no chance ended
 	Ended []silence     // that run

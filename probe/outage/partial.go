@@ -146,12 +146,30 @@ func (d *Detector) mayHaveMoved(b *block, dark []netip.Prefix, is *suspicion, go
 	return lit != nil
 }
 
-// decidedDark is the prefixes of a block that are dark beyond doubt, for long enough, at once, and for no lesser reason.
+// decidedDark is the prefixes of a block that are dark beyond doubt, for long enough, at once, and for no lesser reason. In the morning, too,
+// their silence of a night in which the rest was as silent is no evidence: who sleeps longest is not dark.
 func (d *Detector) decidedDark(b *block, seen probe.Instant) []netip.Prefix {
+	d.noteAsleep(b, seen)
 	return slices.DeleteFunc(d.darkPrefixes(b, enoughOfBlock, enough), func(p netip.Prefix) bool {
+		a := &d.Areas[d.areas[p]]
 		atOnce := d.isBlock(p) || d.leftAtOnce(b, p) >= enough
-		return int64(seen-d.Areas[d.areas[p]].Sure) < d.longEnough() || !atOnce || d.explainsDark(b, p) || d.asTheRest(b, p)
+		asleep := d.asTheRest(b, p) || a.Asleep >= a.First && a.Weight-a.weightBefore(a.Asleep) < enough
+		return int64(seen-a.Sure) < d.longEnough() || !atOnce || d.explainsDark(b, p) || asleep
 	})
+}
+
+// noteAsleep notes of the silent prefixes of a block that much of the rest of it is silent too.
+func (d *Detector) noteAsleep(b *block, seen probe.Instant) {
+	for _, p := range d.darkPrefixes(b, certain, certain) {
+		if d.isBlock(p) || 4*d.silentBeside(b, p) < million {
+			continue
+		}
+		for i := len(d.Parts); i < len(d.Areas); i++ {
+			if a := &d.Areas[i]; p.Overlaps(a.Prefix) && a.Prefix.Bits() >= p.Bits() {
+				a.Asleep = seen
+			}
+		}
+	}
 }
 
 // darkPrefixes is the largest prefixes inside a block with enough usual addresses, none of which has lived while the rest
@@ -247,15 +265,17 @@ func (d *Detector) opened(b *block, seen probe.Instant) {
 // asTheRest reports whether a small prefix may be dark because so many hosts of its block are silent now anyway: of those
 // that answer as much of a day as its own.
 func (d *Detector) asTheRest(b *block, p netip.Prefix) bool {
-	if d.isBlock(p) {
-		return false
-	}
+	return !d.isBlock(p) && int64(d.Areas[d.areas[p]].Usual)*weight(d.silentBeside(b, p)) < enough
+}
+
+// silentBeside is the share, in millionths, that is silent now of the hosts of a block outside a prefix, of those that answer as much of a
+// day as its own.
+func (d *Detector) silentBeside(b *block, p netip.Prefix) int64 {
 	const alike, least = 100_000, 10
-	lowest, usual := int64(million), int64(0)
+	lowest := int64(million)
 	for i := range d.Hosts {
 		if h := &d.Hosts[i]; h.Usual && p.Contains(h.Addr) {
 			lowest = min(lowest, h.AllDay)
-			usual++
 		}
 	}
 	floor := lowest - alike // of a day
@@ -272,10 +292,9 @@ func (d *Detector) asTheRest(b *block, p netip.Prefix) bool {
 		}
 	}
 	if expected == 0 {
-		return false
+		return leastSilence
 	}
-	silent := max(million-answering*1000/max(expected/1000, 1), leastSilence)
-	return usual*weight(silent) < enough
+	return max(million-answering*1000/max(expected/1000, 1), leastSilence)
 }
 
 // peers is how many usual hosts of a block outside a prefix answer at least so much of a day.

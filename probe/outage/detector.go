@@ -50,7 +50,6 @@ type memory struct {
 	Blind          int           // windows under way in which our own sight is bad
 	Sighted        probe.Instant // when something was last seen that was sent in none of them
 	Path           path
-	Unrest         path          // the same, if it were in unrest
 	Loads          []load        // what was sent of late
 	Delay          int64         // microseconds: by how much replies were slower of late than their fastest
 	Vantages       []vantageSeen // of late, the latest last

@@ -125,7 +125,7 @@ func (t *lossTest) odds(belongs func(*sample) bool) int64 { return t.tally(0, be
 
 // tally is the sum, of the fraction whose is highest, of what the samples which belong say; no sum falls below the floor.
 func (t *lossTest) tally(floor int64, belongs func(*sample) bool) int64 {
-	var alone, restless path
+	var alone path
 	var sums [len(fractions)]int64
 	for i := range t.Recent {
 		s := t.Recent[i]
@@ -133,7 +133,6 @@ func (t *lossTest) tally(floor int64, belongs func(*sample) bool) int64 {
 			continue
 		}
 		alone.take(&s)
-		restless.takeAsUnrest(&s)
 		for k, f := range fractions {
 			sums[k] = max(floor, sums[k]+s.against(f))
 		}

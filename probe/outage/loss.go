@@ -67,10 +67,7 @@ func (c *cusum) newsOf(s *sample, news int64) int64 {
 }
 
 // fractions are the alternatives, in millionths of the usual life.
-var fractions = [...]int64{800_000, 600_000, 400_000, 200_000, 50_000, inUnrest}
-
-// inUnrest is the fraction that stands for a path in unrest, which is not the same for all probes.
-const inUnrest = 550_000
+var fractions = [...]int64{800_000, 600_000, 400_000, 200_000, 50_000}
 
 const longestLoss = 256
 
@@ -81,9 +78,6 @@ func (s *sample) silence() int64 {
 
 // against is what a sample adds to the odds of a fraction over "up", in micro-nats.
 func (s *sample) against(fraction int64) int64 {
-	if fraction == inUnrest {
-		fraction = million - int64(s.Unrest)
-	}
 	if s.Life {
 		return weight(million-int64(s.Path)) - weight(fraction)
 	}
@@ -95,7 +89,12 @@ func (t *lossTest) weigh(s *sample) {
 	if s.From <= t.Since {
 		return
 	}
-	t.Losses, t.Back = ofAll(t.Losses), ofAll(t.Back)
+	if t.Losses == nil {
+		t.Losses = make([]cusum, len(fractions))
+	}
+	if t.Back == nil {
+		t.Back = make([]cusum, len(fractions))
+	}
 	was := t.silenceOf(s)
 	for i, f := range fractions {
 		against := s.against(f)
@@ -113,11 +112,6 @@ func (t *lossTest) weigh(s *sample) {
 		t.Recent = slices.Delete(t.Recent, 0, longestLoss/2)
 	}
 	t.Recent = append(t.Recent, *s)
-}
-
-// ofAll is the tests of all fractions: new ones where nothing was weighed, or not by all of them.
-func ofAll(tests []cusum) []cusum {
-	return append(tests, make([]cusum, len(fractions)-len(tests))...)
 }
 
 // silenceOf is the silence that a late reply was before it came; nil where it was none, or it is not kept any more.

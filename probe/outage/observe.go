@@ -394,7 +394,6 @@ func (d *Detector) weigh(seen probe.Instant) {
 	for ; n < len(d.Path.Waiting) && d.ripe(&d.Path.Waiting[n]) <= seen; n++ {
 		s := &d.Path.Waiting[n]
 		d.Path.take(s)
-		d.Unrest.takeAsUnrest(s)
 		for _, b := range blocksOf(&d.Hosts[s.Host]) {
 			d.Parts[b].Loss.weigh(s)
 		}

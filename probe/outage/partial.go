@@ -231,7 +231,7 @@ func (d *Detector) isBlock(p netip.Prefix) bool {
 
 // nearestFraction is the alternative of the loss test that is next to a fraction.
 func nearestFraction(f int64) int64 {
-	return slices.MinFunc(fractions[:len(fractions)-1], func(a, b int64) int { return cmp.Compare(max(a-f, f-a), max(b-f, f-b)) })
+	return slices.MinFunc(fractions[:], func(a, b int64) int { return cmp.Compare(max(a-f, f-a), max(b-f, f-b)) })
 }
 
 func (d *Detector) openDark(b *block, dark []netip.Prefix, seen probe.Instant) {

@@ -29,13 +29,6 @@ var bursts = [...]burst{
 	{half: 13_863, share: 100_000, loss: 800_000},
 }
 
-// unrest is a path that is bad for half of the time, in bursts of a mean of 300 ms or 6 s: what a brownout does to it. Each of its bursts
-// is one piece of news for those above, but so many are more than one.
-var unrest = [len(bursts)]burst{
-	{half: 208, share: 500_000_000, loss: 900_000},
-	{half: 4_159, share: 500_000_000, loss: 900_000},
-}
-
 // usualLoss is the share of what is sent, in millionths, that such a path takes.
 var usualLoss = func() (sum int64) {
 	for _, b := range bursts {
@@ -57,7 +50,6 @@ type sample struct {
 	Pace   int64  // of ICMP: thousandths of probes a second into its /24
 	Odds   int32  // millionths: the chance of a silence while up, but for the path
 	Path   int32  // millionths: the chance that the path takes it, while up; known when it is taken in
-	Unrest int32  // millionths: the same in unrest
 	Life   bool
 	Late   bool // a reply that came after the timeout: a silence until then
 }
@@ -72,11 +64,11 @@ func (p *path) put(s sample) {
 }
 
 // lossAt is the chance, in millionths, that the path takes what is sent at t, given all that was taken in.
-func (p *path) lossAt(t probe.Instant) int64 { return lossOf(p.at(t, &bursts), &bursts) }
-
-func lossOf(spells [len(bursts)]int64, kinds *[len(bursts)]burst) (sum int64) {
-	for i, bad := range spells {
-		sum += bad * kinds[i].loss / billion
+func (p *path) lossAt(t probe.Instant) int64 {
+	next := p.at(t)
+	sum := int64(0)
+	for i, bad := range next {
+		sum += bad * bursts[i].loss / billion
 	}
 	return sum
 }
@@ -116,40 +108,27 @@ func (p *path) with(odds int64, t probe.Instant) int64 {
 	return million - (million-odds)*(million-p.lossAt(t))/million
 }
 
-// at is the chances at t, not before At, of kinds of bad spells.
-func (p *path) at(t probe.Instant, kinds *[len(bursts)]burst) [len(bursts)]int64 {
+// at is the chances at t, not before At.
+func (p *path) at(t probe.Instant) [len(bursts)]int64 {
 	next := p.Bad
 	good := int64(billion)
 	for _, bad := range p.Bad {
 		good -= bad
 	}
 	for i := range next {
-		stays := decay(int64(t-p.At), kinds[i].half)
-		next[i] = next[i]*stays/million + good*(kinds[i].share*(million-stays)/million)/billion
+		stays := decay(int64(t-p.At), bursts[i].half)
+		next[i] = next[i]*stays/million + good*(bursts[i].share*(million-stays)/million)/billion
 	}
 	return next
 }
 
 // take moves on to a sample and learns from it.
-func (p *path) take(s *sample) { s.Path = p.learn(s, &bursts) }
-
-// takeAsUnrest is take, of a path in unrest.
-func (p *path) takeAsUnrest(s *sample) {
-	const apart = 500 // milliseconds: of samples further apart, nobody can tell whether they are of one burst
-	last := p.At
-	if s.Unrest = p.learn(s, &unrest); s.From > last.Add(apart) && !s.Life {
-		s.Unrest = s.Path // no news
-	}
-}
-
-// learn moves on to a sample, learns from it, and returns the chance that the path took it for all that was known before.
-func (p *path) learn(s *sample, kinds *[len(bursts)]burst) int32 {
-	next := p.at(s.From, kinds)
-	loss := int32(lossOf(next, kinds))
+func (p *path) take(s *sample) {
+	s.Path = int32(p.lossAt(s.From))
 	if s.From < p.At {
-		return loss // a late reply: the moment is over
+		return // a late reply: the moment is over
 	}
-	p.Bad, p.At = next, s.From
+	p.Bad, p.At = p.at(s.From), s.From
 	alone := int64(s.Odds)
 	if s.Life {
 		alone = million - alone
@@ -160,7 +139,7 @@ func (p *path) learn(s *sample, kinds *[len(bursts)]burst) int32 {
 	}
 	sum = sum * alone / million
 	for i := range p.Bad {
-		lives := (million - int64(s.Odds)) * (million - kinds[i].loss) / million
+		lives := (million - int64(s.Odds)) * (million - bursts[i].loss) / million
 		if !s.Life {
 			lives = million - lives
 		}
@@ -170,5 +149,4 @@ func (p *path) learn(s *sample, kinds *[len(bursts)]burst) int32 {
 	for i := range p.Bad {
 		p.Bad[i] = p.Bad[i] * billion / max(sum, 1)
 	}
-	return loss
 }

@@ -415,7 +415,7 @@ func (d *Detector) recovery(b *block, seen probe.Instant) Interval {
 			return end
 		}
 	}
-	if end, odds := b.Loss.recovery(cmp.Or(o.Fraction, fractions[2]), max(o.Start.At, o.Back.At)); odds >= enough {
+	if end, odds := b.Loss.recovery(cmp.Or(o.Fraction, fractions[len(fractions)/2]), max(o.Start.At, o.Back.At)); odds >= enough {
 		if o.Cause == causeLoss { // those who were away throughout may be back later than the others have shown that they live
 			if back := d.returned(b); back.At > end.At {
 				return back

@@ -69,7 +69,7 @@ func (s *sinking) worst(at probe.Instant) int64 {
 // sink takes in how many answer at the end of a full round, and reports whether it has sunk for long enough and by so many hosts that
 // chance did not do it: then it has since an instant between when it had not at all, and when it was so far.
 func (d *Detector) sink(b *block, seen probe.Instant) (since Interval, ok bool) {
-	worst, alive := b.Sinking.worst(seen), d.alive(b, EndOfTime)*million
+	worst, alive := b.Sinking.worst(seen), d.afloat(b, seen)
 	switch {
 	case alive >= worst:
 		b.Sinking.Ample, b.Sinking.Since = seen, 0
@@ -89,6 +89,17 @@ func (d *Detector) sink(b *block, seen probe.Instant) (since Interval, ok bool) 
 	}
 	since = Interval{Earliest: s.Ample, At: s.Ample + (s.Since-s.Ample)/2, Latest: s.Since}
 	return d.afterLast(b, since), true
+}
+
+// afloat is how many addresses answer, in millionths, or may: those that nobody has asked of late.
+func (d *Detector) afloat(b *block, now probe.Instant) (n int64) {
+	late := now.Add(-5 * d.MedianGap / 2)
+	for _, h := range d.hostsOf(b) {
+		if h.Answers || h.Expected > 0 && max(h.Lived, h.SilentAt) < late {
+			n += million
+		}
+	}
+	return n
 }
 
 // risen reports whether nine in ten answer of as many as at the worst hour of other days, and four in five of as many as at this hour.

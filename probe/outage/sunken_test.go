@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"brownout/probe"
+	"brownout/probe/lab"
 	"brownout/probe/outage"
 )
 
@@ -79,6 +80,21 @@ func TestOfficesDoNotDecline(t *testing.T) {
 		for _, o := range w.replayed(45*24*60/11, w.every, whole).Outages(true) {
 			if o.Start.At >= simStart.Add(8*day) {
 				t.Errorf("seed %d: %s is %v until %v, rate %v", seed, o.ID, o.Kind, o.End, o.ResponseRate)
+			}
+		}
+	}
+}
+
+// What we cannot send for hours is no decline of the targets.
+func TestUnsentIsNoDecline(t *testing.T) {
+	for _, seed := range firstSeeds(2, 100, 15) {
+		m := lab.Reference(seed)
+		from := m.Start.Add(9*day + int64(seed)*5*hour)
+		m.Events = append(m.Events, lab.Event{From: from, To: from.Add(int64(1+seed%4) * hour), Effect: lab.BlocksSends})
+		h := watch(t, lab.NewSimulation(m, seed), elevenMinutes, 14*day, nil)
+		for _, o := range h.Outages(true) {
+			if o.Start.Latest >= from && o.Start.Earliest < from.Add(5*hour) {
+				t.Errorf("seed %d: %s is %v from %v until %v, rate %v", seed, o.ID, o.Kind, o.Start, o.End, o.ResponseRate)
 			}
 		}
 	}

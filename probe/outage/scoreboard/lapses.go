@@ -24,7 +24,8 @@ func (y *year) lapses() []string {
 		case k < 0 && t.kind != outage.Up:
 			say("missed: %s, %v to %v", c.label, t.from, t.to)
 		case k >= 0 && t.kind == outage.Up:
-			say("fooled: %s, %v to %v", c.label, t.from, t.to)
+			v := &y.ours.verdicts[k]
+			say("fooled: %s, %v to %v, told as %v of %s from %v", c.label, t.from, t.to, v.kind, v.block, v.start)
 		case k >= 0 && y.ours.verdicts[k].kind != t.kind:
 			say("taken for %v at first: %s, %v to %v", y.ours.verdicts[k].kind, c.label, t.from, t.to)
 		case k >= 0 && !y.ours.verdicts[k].holds(t):

@@ -26,7 +26,8 @@ func (d *Detector) partWith(at probe.Instant) {
 	d.refresh(at)
 	for i := len(d.Parts) - 1; i >= 0; i-- { // the space last: its blocks' outages are part of its own
 		if b := &d.Parts[i]; gone[i] > 0 {
-			b.Alive, b.Hours, b.Sinking = max(b.Alive-gone[i], 0), [24]hourly{}, sinking{}
+			b.Alive, b.Hours = max(b.Alive-gone[i], 0), [24]hourly{}
+			b.Sinking.part(gone[i])
 			d.drop(b, at)
 		}
 	}

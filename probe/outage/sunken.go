@@ -48,6 +48,13 @@ func (s *sinking) note(at probe.Instant, alive int64) {
 	l.Alive, l.Parts = min(l.Alive, alive), l.Parts|1<<(hourOf(at)/3)
 }
 
+// part takes out of the lows what so many addresses, in millionths, had been to them that are in the space no more.
+func (s *sinking) part(gone int64) {
+	for i := range s.Lows {
+		s.Lows[i].Alive = max(s.Lows[i].Alive-gone, 0)
+	}
+}
+
 func dayOf(t probe.Instant) int64 { return int64(t) / (24 * 3600_000) }
 
 // worst is how many answer at the worst hour of a day, in millionths of addresses, by the days before that of a moment; 0 while too few

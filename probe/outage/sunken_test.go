@@ -99,3 +99,16 @@ func TestUnsentIsNoDecline(t *testing.T) {
 		}
 	}
 }
+
+// Targets that are taken out of the space while it has sunk do not bring the others back.
+func TestTargetsAreTakenOutOfADecline(t *testing.T) {
+	w := evenings(t, 120, 0, 0, 0)
+	from := hours(24 * 9)
+	to, back := from.Add(8*hour), from.Add(40*hour)
+	w.decline(0.7, from, to, back)
+	w.retarget(to.Add(6*hour), []probe.Protocol{probe.ICMP}, "198.18.0.0/23", "198.18.2.0/24")
+	list := w.replayed(12*24*60/11, w.every, whole).Outages(false)
+	if len(list) != 1 || list[0].End == nil || list[0].End.Latest < back {
+		t.Errorf("want one until %v: %v", back, list)
+	}
+}

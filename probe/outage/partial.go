@@ -75,6 +75,30 @@ func (d *Detector) tryPartial(b *block, r *probe.Round, seen probe.Instant) {
 	d.opened(b, seen)
 }
 
+// dimSpace makes the space at least partial where it answers less than it should, and blocks that are partial by loss hold most of what
+// is expected: each was found by the odds, and nothing explained it. Of a large space the loss test keeps seconds, in which a burst may make
+// the loss seem to be of one protocol. Since when is when most of it was.
+func (d *Detector) dimSpace(seen probe.Instant) {
+	space := &d.Parts[0]
+	if space.State != Up || space.Usual < usualForPartial || len(space.Filtered) > 0 || d.rateAtBest(space) > lessThanUsual || d.asMany(space) {
+		return
+	}
+	parts := slices.DeleteFunc(d.openParts(space), func(part *block) bool {
+		return part.State != Partial || part.Open.Cause != causeLoss || part.Open.Start.At <= space.lastEnd()
+	})
+	slices.SortStableFunc(parts, func(a, b *block) int { return cmp.Compare(a.Open.Start.At, b.Open.Start.At) })
+	expected := int64(0)
+	for _, part := range parts {
+		if expected += part.Expected; 2*expected > space.Expected {
+			d.enter(space, Partial, d.afterLast(space, part.Open.Start), seen)
+			space.Open.Cause, space.Open.Fraction = causeLoss, nearestFraction(d.rateAtBest(space))
+			space.Loss.Back = nil // it can come back from now on
+			d.opened(space, seen)
+			return
+		}
+	}
+}
+
 // lessAlive reports whether a block answers less than it should, since it fell abruptly; not where a protocol is filtered.
 func (d *Detector) lessAlive(b *block, is *suspicion, now probe.Instant) bool {
 	return len(b.Filtered) == 0 && d.rateAtBest(b) <= lessThanUsual && !d.asMany(b) && d.abrupt(b, is, now)

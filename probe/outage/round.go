@@ -125,6 +125,7 @@ func (d *Detector) end(r *probe.Round, seen probe.Instant) {
 	for i := range d.Parts {
 		d.settle(&d.Parts[i], r, seen)
 	}
+	d.dimSpace(seen)
 	if r.Whole() { // else most were not asked, and the figures would say that they were silent
 		d.summarise(r, seen)
 		d.inVain(r)

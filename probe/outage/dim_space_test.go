@@ -31,7 +31,7 @@ func busy(t *testing.T, seed uint64, events ...lab.Event) *outage.History {
 // what a second of it lost.
 func TestBlocksThatLoseMakeTheSpacePartial(t *testing.T) {
 	most := 0
-	for _, seed := range firstSeeds(4, 60, 3) {
+	for _, seed := range firstSeeds(2, 60, 3) {
 		from := lab.ModelStart.Add(4*minute + int64(seed)*777)
 		to := from.Add(minute)
 		h := busy(t, seed, lab.Event{From: from, To: to, Effect: lab.Loses, Share: 0.6}, lab.Event{From: from, To: to, Effect: lab.Filters, Protocol: probe.TCP(80)})

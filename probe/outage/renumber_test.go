@@ -17,7 +17,7 @@ import (
 // A pool whose customers all get another address at two every night, among those that others had before, is up: as many answer as
 // ever.
 func TestNightlyRenumberingInAPool(t *testing.T) {
-	for seed := range uint64(cases(4, 20)) {
+	for seed := range uint64(cases(2, 20)) {
 		w := newWorld(t, seed, probe.ICMP).people(480, 20, 1, 0.97)
 		w.down = func(at probe.Instant, a netip.Addr, _ probe.Protocol) bool {
 			h := fnv.New32a()
@@ -34,7 +34,7 @@ func TestNightlyRenumberingInAPool(t *testing.T) {
 // were given up nights ago are given out again.
 func TestNightlyTotalsOfAPool(t *testing.T) {
 	const days, first = 12, 3
-	for seed := range uint64(cases(4, 16)) {
+	for seed := range uint64(cases(2, 16)) {
 		w := newWorld(t, seed, probe.ICMP).people(480, 20, 1, 0.97)
 		rng := rand.New(rand.NewPCG(seed, 77))
 		deals := make([]map[netip.Addr]bool, days+1)

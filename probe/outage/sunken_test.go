@@ -37,7 +37,7 @@ func TestDeclineOfHours(t *testing.T) {
 		"every 11 min": {11 * time.Minute, whole},
 		"hourly, bare": {time.Hour, bare},
 	} {
-		found, seeds := 0, cases(6, 24)
+		found, seeds := 0, cases(4, 24)
 		for seed := range uint64(seeds) {
 			w := evenings(t, 60+10*int(seed%12), 0.3, 19*time.Hour, 24*time.Hour)
 			w.every = c.every
@@ -62,7 +62,7 @@ func TestDeclineOfHours(t *testing.T) {
 
 // Neither the nights of an office are a decline, nor its weekends, nor a fortnight in which nobody works: its servers answer on.
 func TestOfficesDoNotDecline(t *testing.T) {
-	for seed := range uint64(cases(3, 12)) {
+	for seed := range uint64(cases(1, 12)) {
 		w := newWorld(t, seed, probe.ICMP).people(100, 7, 9, 0.98)
 		works := map[netip.Addr]float64{} // who is switched off by night, by when
 		for _, h := range w.hosts {

@@ -178,11 +178,16 @@ func (d *Detector) asksInTurn(b *block, now probe.Instant) bool {
 	expected, late := int64(0), int64(0)
 	for _, h := range d.hostsOf(b) {
 		expected += h.AllDay
-		if max(h.Lived, h.SilentAt) < now.Add(-5*d.MedianGap/2) {
+		if !d.askedOfLate(h, now) {
 			late += h.AllDay
 		}
 	}
 	return 2*late > expected
+}
+
+// askedOfLate reports whether a host was asked, and not in vain, in the last two rounds and a half.
+func (d *Detector) askedOfLate(h *host, now probe.Instant) bool {
+	return max(h.Lived, h.SilentAt) >= now.Add(-5*d.MedianGap/2)
 }
 
 // flutter is the standard deviation of a block's level by who answers now and who then, in millionths. Where rounds ask some hosts and
@@ -191,11 +196,11 @@ func (d *Detector) flutter(b *block, now probe.Instant) int64 {
 	if d.asksInTurn(b, now) {
 		return 0
 	}
-	expected, variance := int64(0), int64(0)
+	expected := int64(0)
 	for _, h := range d.hostsOf(b) {
 		expected += h.AllDay
-		variance += h.AllDay * (million - h.AllDay) / million
 	}
+	variance := d.variance(b, func(h *host) int64 { return h.AllDay })
 	return int64(math.Sqrt(float64(variance)*million)) * 1000 / max(expected/1000, 1)
 }
 

@@ -65,10 +65,15 @@ func (d *Detector) tryPartial(b *block, r *probe.Round, seen probe.Instant) {
 		return
 	case b.LossAt == 0 || is.odds < enough || int64(seen-b.LossAt) < d.longEnough() || d.falling(b, &is, r):
 		if sunken && b.Lossy == "" && len(b.Filtered) == 0 {
-			d.openSunken(b, since, seen)
+			d.openSuspected(b, &suspicion{cause: causeSunken, start: since}, seen)
 		}
 		return
 	}
+	d.openSuspected(b, &is, seen)
+}
+
+// openSuspected opens a partial outage that no dark prefix explains.
+func (d *Detector) openSuspected(b *block, is *suspicion, seen probe.Instant) {
 	d.enter(b, Partial, d.afterLast(b, is.start), seen)
 	b.Open.Cause, b.Open.Fraction = is.cause, is.fraction
 	b.Loss.Back = nil // it can come back from now on
@@ -90,10 +95,7 @@ func (d *Detector) dimSpace(seen probe.Instant) {
 	expected := int64(0)
 	for _, part := range parts {
 		if expected += part.Expected; 2*expected > space.Expected {
-			d.enter(space, Partial, d.afterLast(space, part.Open.Start), seen)
-			space.Open.Cause, space.Open.Fraction = causeLoss, nearestFraction(d.rateAtBest(space))
-			space.Loss.Back = nil // it can come back from now on
-			d.opened(space, seen)
+			d.openSuspected(space, &suspicion{cause: causeLoss, start: part.Open.Start, fraction: nearestFraction(d.rateAtBest(space))}, seen)
 			return
 		}
 	}

@@ -384,11 +384,16 @@ func (d *Detector) asTheUntouched(b *block, seen probe.Instant) bool {
 // byChance reports whether so many addresses, in millionths, may be missing because they come and go: at most two standard
 // deviations of how many answer.
 func (d *Detector) byChance(b *block, missing int64) bool {
-	variance := int64(0) // millionths
+	return missing/1000*(missing/1000) <= 4*d.variance(b, func(h *host) int64 { return h.Expected })
+}
+
+// variance is that of how many hosts of a block answer, in millionths, by each one's chance to.
+func (d *Detector) variance(b *block, chance func(*host) int64) (sum int64) {
 	for _, h := range d.hostsOf(b) {
-		variance += h.Expected * (million - h.Expected) / million
+		p := chance(h)
+		sum += p * (million - p) / million
 	}
-	return missing/1000*(missing/1000) <= 4*variance
+	return sum
 }
 
 // recovery is when the block came back; the zero Interval while that is not certain.

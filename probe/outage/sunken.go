@@ -87,22 +87,17 @@ func (d *Detector) sink(b *block, seen probe.Instant) (since Interval, ok bool) 
 	}
 	s := &b.Sinking
 	s.Since = cmp.Or(s.Since, seen)
-	chance := int64(0) // millionths: the variance
-	for _, h := range d.hostsOf(b) {
-		chance += h.AllDay * (million - h.AllDay) / million
-	}
+	chance := d.variance(b, func(h *host) int64 { return h.AllDay })
 	if int64(seen-s.Since) < max(sunkAfter, 3*d.MedianGap) || float64(worst-alive) < float64(sunkLeast*math.Sqrt(float64(chance)*million)) {
 		return Interval{}, false
 	}
-	since = Interval{Earliest: s.Ample, At: s.Ample + (s.Since-s.Ample)/2, Latest: s.Since}
-	return d.afterLast(b, since), true
+	return Interval{Earliest: s.Ample, At: s.Ample + (s.Since-s.Ample)/2, Latest: s.Since}, true
 }
 
 // afloat is how many addresses answer, in millionths, or may: those that nobody has asked of late.
 func (d *Detector) afloat(b *block, now probe.Instant) (n int64) {
-	late := now.Add(-5 * d.MedianGap / 2)
 	for _, h := range d.hostsOf(b) {
-		if h.Answers || h.Expected > 0 && max(h.Lived, h.SilentAt) < late {
+		if h.Answers || h.Expected > 0 && !d.askedOfLate(h, now) {
 			n += million
 		}
 	}
@@ -113,11 +108,4 @@ func (d *Detector) afloat(b *block, now probe.Instant) (n int64) {
 func (d *Detector) risen(b *block, now probe.Instant) bool {
 	alive, h := d.alive(b, EndOfTime)*million, &b.Hours[hourOf(now)]
 	return 10*alive >= 9*b.Sinking.worst(now) && (!h.known() || 10*alive >= 8*h.Alive)
-}
-
-// openSunken opens a partial outage of a block that has sunk.
-func (d *Detector) openSunken(b *block, since Interval, seen probe.Instant) {
-	d.enter(b, Partial, since, seen)
-	b.Open.Cause = causeSunken
-	d.opened(b, seen)
 }

@@ -20,16 +20,18 @@ func (y *year) lapses() []string {
 		t := &y.truths[i]
 		c := &y.cells[t.cell]
 		k := slices.IndexFunc(y.ours.verdicts, func(v verdict) bool { return y.finds(&v, t) })
-		switch {
-		case k < 0 && t.kind != outage.Up:
-			say("missed: %s, %v to %v", c.label, t.from, t.to)
-		case k >= 0 && t.kind == outage.Up:
-			v := &y.ours.verdicts[k]
+		if k < 0 {
+			if t.kind != outage.Up {
+				say("missed: %s, %v to %v", c.label, t.from, t.to)
+			}
+			continue
+		}
+		switch v := &y.ours.verdicts[k]; {
+		case t.kind == outage.Up:
 			say("fooled: %s, %v to %v, told as %v of %s from %v", c.label, t.from, t.to, v.kind, v.block, v.start)
-		case k >= 0 && y.ours.verdicts[k].kind != t.kind:
-			say("taken for %v at first: %s, %v to %v", y.ours.verdicts[k].kind, c.label, t.from, t.to)
-		case k >= 0 && !y.ours.verdicts[k].holds(t):
-			v := &y.ours.verdicts[k]
+		case v.kind != t.kind:
+			say("taken for %v at first: %s, %v to %v", v.kind, c.label, t.from, t.to)
+		case !v.holds(t):
 			say("not held: %s, %v to %v, from %v to %v until %v to %v", c.label, t.from, t.to, v.start.Earliest, v.start.Latest, v.end.Earliest, v.end.Latest)
 		}
 	}

@@ -40,6 +40,7 @@ type memory struct {
 	Protocols []protocol
 
 	Starts         []probe.Instant // of the last full rounds, oldest first
+	Asked          []asked         // in the last of them, by each of its lines' vantages and protocols
 	Learned        probe.Instant   // start of the last that was learned from
 	MedianGap      int64           // milliseconds from one of them to the next; 0: not known yet
 	LearnedGap     int64           // the same as of when the counts were last worked out, and the timeout in milliseconds

@@ -13,6 +13,7 @@ func (d *Detector) begin(r *probe.Round) {
 	d.Unverified, d.TimeoutMS = r.Unverified, r.TimeoutMS()
 	if d.space.Len() == 0 || r.Kind == probe.Full && !r.Space.Equal(d.space) {
 		d.respace(r.Space, r.Start)
+		d.Asked = nil
 	}
 	d.stayBlind(r.Start)
 	d.settleIn(r.Vantage, r.Start)
@@ -21,9 +22,11 @@ func (d *Detector) begin(r *probe.Round) {
 		d.countCompany(r.Start)
 		return
 	}
-	if n := len(d.Starts); n == 0 || d.Starts[n-1] != r.Start { // else it is another line of the same round: of other protocols, say
+	if !d.goesOn(r) {
+		d.Asked = nil
 		d.beginRound(r)
 	}
+	d.noteAsked(r)
 	for i := range r.Passes {
 		p := d.protocol(r.Passes[i].Protocol.Code())
 		p.Active, p.Missed = true, 0
@@ -210,14 +213,15 @@ func (d *Detector) baselineIn(p *probe.Pass) (due, unsent int) {
 // learnRound learns from a full round, and from the one before where its block proved to be up.
 func (d *Detector) learnRound(r *probe.Round) {
 	d.outdate(r)
+	isNew := d.roundOf(r) > d.Learned
 	for i := range d.Services {
 		s := &d.Services[i]
 		b := d.teacher(&d.Hosts[s.Host])
 		switch {
 		case !d.calm(b) || slices.Contains(b.Filtered, s.Code) || slices.Contains(d.Parts[0].Filtered, s.Code):
 			s.Held = noTrial
-		case s.Fresh == noTrial && passBy(r, s.Code) < 0: // another line of the round does, or the next round
-			continue
+		case s.Fresh == noTrial && (passBy(r, s.Code) < 0 || !isNew && !aimedAt(r, s.Code, d.Hosts[s.Host].Addr)):
+			continue // another line of the round says something of it, or the next round
 		case b.State == Learning:
 			d.learn(s, s.Fresh, r.Start)
 		default:
@@ -234,7 +238,7 @@ func (d *Detector) learnRound(r *probe.Round) {
 	for i := range d.Parts {
 		d.graduate(&d.Parts[i], r)
 	}
-	d.Learned = r.Start
+	d.Learned = max(d.Learned, d.roundOf(r))
 }
 
 // passBy is the index of a round's pass by a protocol; -1 where it has none.
@@ -380,7 +384,9 @@ func (d *Detector) repeatWeight(h *host) int64 {
 // graduate moves a block between learning, unobservable and up, at the end of a full round.
 func (d *Detector) graduate(b *block, r *probe.Round) {
 	b.Asked = 0
-	if r.Start != d.Learned { // else by another line of it it was counted
+	round := d.roundOf(r)
+	isNew := round > d.Learned // else by another line of it it was counted
+	if isNew {
 		if b.Suspect != 0 {
 			b.Doubted++
 		}
@@ -402,7 +408,7 @@ func (d *Detector) graduate(b *block, r *probe.Round) {
 	}
 	rate := min(d.rateAtBest(b), million)
 	const kept = 16
-	if n := len(b.Rates); n > 0 && r.Start == d.Learned && b.Rates[n-1].At > r.Start { // one a round, as its latest line leaves it
+	if n := len(b.Rates); n > 0 && !isNew && b.Rates[n-1].At > round { // one a round, as its latest line leaves it
 		b.Rates = b.Rates[:n-1]
 	}
 	level := d.level(b)

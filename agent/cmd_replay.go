@@ -62,7 +62,7 @@ func (a *app) replay(ctx context.Context, args []string) (*outage.History, error
 	if err != nil {
 		return nil, explainRounds(name, explainInput(ctx, err))
 	}
-	all.warn(a)
+	all.warn(a, history)
 	return history, nil
 }
 

@@ -5,8 +5,10 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"strings"
 )
 
 // openRounds opens the file that is named, or standard input. What is read of it ends with ctx.
@@ -43,10 +45,26 @@ func openUntil(ctx context.Context, path string) (*os.File, error) {
 // inputBuffer is what is read at a time of rounds.
 const inputBuffer = 256 << 10 // bytes
 
+// unread is how files begin that are not read here, and what makes of each what is.
+var unread = []struct{ magic, name, by string }{
+	{"\x28\xb5\x2f\xfd", "packed by zstd", "zstd -dc"},
+	{"\xfd7zXZ\x00", "packed by xz", "xz -dc"},
+	{"BZh", "packed by bzip2", "bzip2 -dc"},
+	{"PK\x03\x04", "a zip archive", "unzip -p"},
+	{"\xff\xfe", "text in UTF-16", "iconv -f UTF-16 -t UTF-8"},
+	{"\xfe\xff", "text in UTF-16", "iconv -f UTF-16 -t UTF-8"},
+}
+
 // unpacked reads in, unpacked where it is gzip (RFC 1952).
 func unpacked(in io.Reader) (io.Reader, error) {
 	b := bufio.NewReaderSize(in, inputBuffer)
-	if magic, _ := b.Peek(2); string(magic) != "\x1f\x8b" { // what fails now fails again when it is read
+	magic, _ := b.Peek(6) // what fails now fails again when it is read
+	for _, u := range unread {
+		if strings.HasPrefix(string(magic), u.magic) {
+			return nil, fmt.Errorf("it is %s, which is not read here: give what `%s FILE` writes by standard input", u.name, u.by)
+		}
+	}
+	if !strings.HasPrefix(string(magic), "\x1f\x8b") {
 		return b, nil
 	}
 	return gzip.NewReader(b)

@@ -161,6 +161,7 @@ func (d *Detector) close(b *block, end Interval, seen probe.Instant) {
 	b.Last, b.Open = b.Open, nil
 	b.Suspect, b.Doubted, b.LossAt = 0, 0, 0
 	b.Loss.reset(end.At)
+	b.forgetLevels(o.Start.At, end.At)
 	d.move(b, Up, end.At, seen, "")
 }
 

@@ -395,6 +395,7 @@ func (d *Detector) graduate(b *block, r *probe.Round) {
 		}
 	}
 	if b.State > Up {
+		d.noteLevel(b, r)
 		return
 	}
 	switch {
@@ -406,7 +407,30 @@ func (d *Detector) graduate(b *block, r *probe.Round) {
 	case !b.Observable && b.State == Up && b.Doubted >= doubtedRounds: // nor was it when the doubt began that nothing could settle
 		d.move(b, Unobservable, max(b.Since, b.Suspect), r.End, "")
 	}
-	rate := min(d.rateAtBest(b), million)
+	d.noteLevel(b, r)
+	if b.State == Unobservable {
+		return
+	}
+	alive := d.alive(b, r.End) * million
+	if d.calm(b) {
+		b.Hours[hourOf(r.End)].learn(r.End, alive)
+		b.Sinking.note(r.End, alive)
+	}
+	if b.Suspect == 0 {
+		rate := min(d.rateAtBest(b), million)
+		if b.Before == 0 {
+			b.Before = rate
+		}
+		if b.Alive == 0 {
+			b.Alive = alive
+		}
+		b.Before += (rate - b.Before) / 8
+		b.Alive += (alive - b.Alive) / 8
+	}
+}
+
+// noteLevel keeps a block's level at the end of a full round, in an outage too: where in it that ended is known only later.
+func (d *Detector) noteLevel(b *block, r *probe.Round) {
 	const kept = 16
 	if n := len(b.Rates); n > 0 && !isNew && b.Rates[n-1].At > round { // one a round, as its latest line leaves it
 		b.Rates = b.Rates[:n-1]
@@ -418,24 +442,11 @@ func (d *Detector) graduate(b *block, r *probe.Round) {
 	if b.Rates = append(b.Rates, rateAt{r.End, level}); len(b.Rates) > kept {
 		b.Rates = slices.Delete(b.Rates, 0, 1)
 	}
-	if b.State == Unobservable {
-		return
-	}
-	alive := d.alive(b, r.End) * million
-	if d.calm(b) {
-		b.Hours[hourOf(r.End)].learn(r.End, alive)
-		b.Sinking.note(r.End, alive)
-	}
-	if b.Suspect == 0 {
-		if b.Before == 0 {
-			b.Before = rate
-		}
-		if b.Alive == 0 {
-			b.Alive = alive
-		}
-		b.Before += (rate - b.Before) / 8
-		b.Alive += (alive - b.Alive) / 8
-	}
+}
+
+// forgetLevels forgets the levels of an outage that is over: the next fall is not one from them.
+func (b *block) forgetLevels(from, to probe.Instant) {
+	b.Rates = slices.DeleteFunc(b.Rates, func(r rateAt) bool { return r.At > from && r.At <= to })
 }
 
 // rate is the response rate in millionths: usual addresses whose latest observation is life, over those expected. What

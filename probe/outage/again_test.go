@@ -1,7 +1,9 @@
 package outage_test
 
 import (
+	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -28,4 +30,50 @@ func TestOutageSoonAfterAnother(t *testing.T) {
 		}
 	}
 	nineInTen(t, found, seeds)
+}
+
+// Power that fails twice a day by the clock, as sweeps begin by it, is found where rounds are hours apart: the onset cuts a sweep in two,
+// and batteries last into the next ones, so that hosts seem to leave one after the other, but on other days they do not.
+func TestBlackoutsByTheClock(t *testing.T) {
+	const days = 12
+	for every, most := range map[time.Duration]int{time.Hour: 0, 2 * time.Hour: 3} {
+		w := few(t, 1, 200, 0.98)
+		w.every = every
+		lasts := map[netip.Addr]int64{} // of a host's battery
+		for i, h := range w.hosts {
+			switch {
+			case i%20 < 11:
+				lasts[h.addr] = w.rng.Int64N(4 * minute)
+			case i%20 < 15:
+				lasts[h.addr] = w.rng.Int64N(5 * hour)
+			default:
+				lasts[h.addr] = day
+			}
+		}
+		blackout := func(n int) probe.Instant { return simStart.Add(5*day + 6*hour + int64(n)*12*hour) }
+		w.down = func(at probe.Instant, a netip.Addr, _ probe.Protocol) bool {
+			for n := range 2 * days {
+				if at >= blackout(n).Add(4*minute+lasts[a]) && at < blackout(n).Add(4*hour+10*minute) {
+					return true
+				}
+			}
+			k := uint64(a.As4()[3]) + 256*uint64(a.As4()[2])
+			away := rand.New(rand.NewPCG(k, uint64(int64(at)/(45*minute)))).Float64() // for three quarters of an hour
+			return away < 0.05+0.45*float64(k%10)/10
+		}
+		list := w.replayed((5+days)*int(24*time.Hour/every), 8*time.Minute, bare).Outages(false)
+		found := 0
+		for n := range 2 * days {
+			k := slices.IndexFunc(list, func(o outage.Outage) bool {
+				return o.Start.Earliest < blackout(n).Add(4*hour) && o.Start.Latest > blackout(n) && o.End != nil && o.End.Earliest < blackout(n).Add(6*hour)
+			})
+			if k >= 0 {
+				found++
+			}
+		}
+		t.Logf("every %v: %d of %d found, %d told", every, found, 2*days, len(list))
+		if found < 2*days-most || len(list) > 2*days {
+			t.Errorf("every %v: want all but %d found, and none else told", every, most)
+		}
+	}
 }

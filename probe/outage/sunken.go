@@ -2,7 +2,6 @@ package outage
 
 import (
 	"cmp"
-	"math"
 	"slices"
 
 	"brownout/probe"
@@ -87,8 +86,7 @@ func (d *Detector) sink(b *block, seen probe.Instant) (since Interval, ok bool) 
 	}
 	s := &b.Sinking
 	s.Since = cmp.Or(s.Since, seen)
-	chance := d.variance(b, func(h *host) int64 { return h.AllDay })
-	if int64(seen-s.Since) < max(sunkAfter, 3*d.MedianGap) || float64(worst-alive) < float64(sunkLeast*math.Sqrt(float64(chance)*million)) {
+	if int64(seen-s.Since) < max(sunkAfter, 3*d.MedianGap) || !d.beyondChance(b, worst-alive) {
 		return Interval{}, false
 	}
 	return Interval{Earliest: s.Ample, At: s.Ample + (s.Since-s.Ample)/2, Latest: s.Since}, true

@@ -30,6 +30,7 @@ type block struct {
 	Rates      []rateAt   // the level at the ends of the latest full rounds
 	Hours      [24]hourly // of the day, in UTC
 	Sinking    sinking
+	Looks      looks
 
 	Suspect probe.Instant // since when "up" is doubted; 0: it is not
 	Doubted int           // full rounds since

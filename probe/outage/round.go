@@ -20,6 +20,7 @@ func (d *Detector) begin(r *probe.Round) {
 	d.burden(r)
 	if r.Kind != probe.Full {
 		d.countCompany(r.Start)
+		d.look(r)
 		return
 	}
 	if !d.goesOn(r) {
@@ -27,6 +28,7 @@ func (d *Detector) begin(r *probe.Round) {
 		d.beginRound(r)
 	}
 	d.noteAsked(r)
+	d.look(r)
 	for i := range r.Passes {
 		p := d.protocol(r.Passes[i].Protocol.Code())
 		p.Active, p.Missed = true, 0
@@ -38,6 +40,9 @@ func (d *Detector) beginRound(r *probe.Round) {
 	d.countCompany(r.Start)
 	if n := len(d.Starts); n > 0 && d.MedianGap > 0 && d.gapBetween(d.Starts[n-1], r.Start) {
 		d.miss(Unseen{From: cmp.Or(d.Covered, d.Starts[0]), To: r.Start, Reason: reasonGap, Block: everywhere}, r.Start)
+	}
+	if n := len(d.Starts); n > 0 {
+		d.missUnasked(r, d.Starts[n-1])
 	}
 	d.Starts = append(d.Starts, r.Start)
 	if len(d.Starts) > 21 {
@@ -384,9 +389,7 @@ func (d *Detector) repeatWeight(h *host) int64 {
 // graduate moves a block between learning, unobservable and up, at the end of a full round.
 func (d *Detector) graduate(b *block, r *probe.Round) {
 	b.Asked = 0
-	round := d.roundOf(r)
-	isNew := round > d.Learned // else by another line of it it was counted
-	if isNew {
+	if d.roundOf(r) > d.Learned { // else by another line of it it was counted
 		if b.Suspect != 0 {
 			b.Doubted++
 		}
@@ -432,7 +435,8 @@ func (d *Detector) graduate(b *block, r *probe.Round) {
 // noteLevel keeps a block's level at the end of a full round, in an outage too: where in it that ended is known only later.
 func (d *Detector) noteLevel(b *block, r *probe.Round) {
 	const kept = 16
-	if n := len(b.Rates); n > 0 && !isNew && b.Rates[n-1].At > round { // one a round, as its latest line leaves it
+	round := d.roundOf(r)
+	if n := len(b.Rates); n > 0 && round == d.Learned && b.Rates[n-1].At > round { // one a round, as its latest line leaves it
 		b.Rates = b.Rates[:n-1]
 	}
 	level := d.level(b)

@@ -251,7 +251,7 @@ func protocolNames(codes []uint32) []string {
 
 // tryClose ends an outage when the block is alive again, and nothing in it is dark any more.
 func (d *Detector) tryClose(b *block, seen probe.Instant) {
-	if b.State != Partial {
+	if b.State != Partial || b.Looks.Ended {
 		return
 	}
 	if !d.regained(b, seen) {
@@ -265,7 +265,7 @@ func (d *Detector) tryClose(b *block, seen probe.Instant) {
 		return
 	}
 	if end := d.recovery(b, seen); end != (Interval{}) {
-		d.close(b, d.afterBlocks(b, end), seen)
+		d.close(b, d.inUnasked(b, d.afterBlocks(b, end)), seen)
 	}
 }
 

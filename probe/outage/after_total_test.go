@@ -253,3 +253,31 @@ func TestTheDeadDoNotOutweighTheLiving(t *testing.T) {
 		}
 	}
 }
+
+// An island whose cable breaks is dark for weeks, but for two hosts that have a satellite after six days: it has not become a network of
+// two, of which nothing could be said, and the outage ends when most are back.
+func TestWeeksOfTwoSurvivors(t *testing.T) {
+	for seed := range uint64(cases(3, 12)) {
+		w := newWorld(t, seed, probe.ICMP).people(40, 3, 11, 0.9)
+		w.every = time.Hour
+		w.down = func(t probe.Instant, a netip.Addr, _ probe.Protocol) bool {
+			i, _ := w.space.Index(a)
+			if i == 3 || i == 14 {
+				return during(t, 9*24, 15*24)
+			}
+			return during(t, 9*24, 40*24+float64(i%30))
+		}
+		var lines []*probe.Round
+		for i := range int64(45 * 24) {
+			lines = append(lines, bare(w.round(probe.Full, simStart.Add(i*hour), 20*time.Minute, w.aims)))
+		}
+		h, err := outage.Replay(outage.Config{}, &source{lines})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := only(t, h, outage.Total)
+		if len(o.Revisions) > 0 || o.End == nil || o.End.At < hours(40*24) || o.End.At > hours(40*24+31) {
+			t.Errorf("seed %d: until %v, revised %v; want its end when most were back", seed, o.End, o.Revisions)
+		}
+	}
+}

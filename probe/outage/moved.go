@@ -154,7 +154,10 @@ func (d *Detector) outlast(b *block, seen probe.Instant) {
 		d.resettle(b, left, lit, start, seen)
 		return
 	}
-	if d.lookedAt(b, o.lastPhase().Start.At, seen) < shiftedAfter || d.shiftsWithSpace(b) {
+	if d.alive(b, EndOfTime) < hostsForBlock {
+		o.Sparse = seen
+	}
+	if d.lookedAt(b, max(o.lastPhase().Start.At, o.Sparse), seen) < shiftedAfter || d.shiftsWithSpace(b) {
 		return
 	}
 	d.shift(b, seen)

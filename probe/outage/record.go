@@ -17,6 +17,7 @@ type record struct {
 	WorstAt  probe.Instant  // when that was seen
 	Watched  []netip.Prefix // the dark prefixes that it began with, which it waits for
 	Short    probe.Instant  // when less than what it had was last seen to answer
+	Sparse   probe.Instant  // when so few were last seen to answer, in a round, that a block of them alone would have no verdict
 	Doubtful bool           // whether it is still to be judged if that phase was total
 	Unasked  []int32        // hosts that were not asked in it, ascending
 }

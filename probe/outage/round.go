@@ -436,7 +436,7 @@ func (d *Detector) graduate(b *block, r *probe.Round) {
 func (d *Detector) noteLevel(b *block, r *probe.Round) {
 	const kept = 16
 	round := d.roundOf(r)
-	if n := len(b.Rates); n > 0 && round == d.Learned && b.Rates[n-1].At > round { // one a round, as its latest line leaves it
+	if n := len(b.Rates); n > 0 && round <= d.Learned && b.Rates[n-1].At > round { // one a round, as its latest line leaves it
 		b.Rates = b.Rates[:n-1]
 	}
 	level := d.level(b)

@@ -77,3 +77,36 @@ func TestBlackoutsByTheClock(t *testing.T) {
 		}
 	}
 }
+
+// A blackout by night is not over while all whom it silenced are still away, though as many answer as on other nights, in which others are
+// switched off: on this one they are not.
+func TestBlackoutInANightLikeNoOther(t *testing.T) {
+	held, seeds := 0, cases(6, 24)
+	for seed := range uint64(seeds) {
+		w := few(t, seed, 180, 0.97)
+		w.every = 10 * time.Minute
+		from := simStart.Add(6*day + 5*minute + int64(seed)*minute)
+		to := from.Add(4 * hour)
+		place := map[netip.Addr]int{}
+		for i, h := range w.hosts {
+			place[h.addr] = i
+		}
+		w.down = func(at probe.Instant, a netip.Addr, _ probe.Protocol) bool {
+			i, now := place[a], int64(at)%day
+			switch {
+			case i%20 < 6: // sleeps, but for this night
+				bed, up := 20*hour+int64(i%37)*4*hour/37, 5*hour+int64(i%31)*2*hour/31
+				return (now >= bed || now < up) && (at < from.Add(-8*hour) || at > to.Add(8*hour))
+			case i%20 < 13:
+				return at >= from && at < to
+			}
+			return false
+		}
+		for _, o := range w.replayed(8*144, 2*time.Minute, bare).Outages(false) {
+			if inside(o.Start, from) && o.End != nil && inside(*o.End, to) {
+				held++
+			}
+		}
+	}
+	nineInTen(t, held, seeds)
+}

@@ -324,7 +324,7 @@ func (d *Detector) regained(b *block, seen probe.Instant) bool {
 	rate := d.rateAtBest(b)
 	alive := d.alive(b, b.Open.Start.Latest) * million
 	missing := b.Alive - alive
-	if rate*10 >= b.Before*9 || b.Alive > 0 && 10*missing <= b.Alive || d.asTheUntouched(b, seen) || b.asOnOtherDays(alive, seen) {
+	if rate*10 >= b.Before*9 || b.Alive > 0 && 10*missing <= b.Alive || d.asTheUntouched(b, seen) || b.asOnOtherDays(alive, seen) && !d.mostStayedAway(b) {
 		return true
 	}
 	if b.Open.Cause != causeReturn || seen < b.Open.Back.Latest.Add(2*d.MedianGap) {
@@ -343,6 +343,18 @@ func (b *block) asOnOtherDays(alive int64, seen probe.Instant) bool {
 	_, odds := b.Loss.worst()
 	h := &b.Hours[hourOf(seen)]
 	return b.Open.Cause != causeLoss && odds < certain && h.known() && h.Alive > 0 && 10*alive >= 9*h.Alive
+}
+
+// mostStayedAway reports whether of what was missing at an outage's worst more than half has been away since it began: in that as many answer
+// as on other days because there were outages then, too, at this hour, and nothing has come back.
+func (d *Detector) mostStayedAway(b *block) bool {
+	away := int64(0)
+	for _, h := range d.hostsOf(b) {
+		if !h.Answers && h.Lived <= b.Open.Start.Latest {
+			away += h.Expected
+		}
+	}
+	return 2*away > (million-min(b.Open.Worst, million))*(b.Expected/million)
 }
 
 // asTheUntouched reports whether those hosts that an outage had silenced live again as the others do, nine for their ten: at an

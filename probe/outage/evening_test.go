@@ -111,6 +111,50 @@ func office(t *testing.T, seed uint64) *world {
 	return w
 }
 
+// A neighbourhood that goes to bed within an hour or two has no outage every night, whose hosts leave as fast as in one.
+func TestNeighbourhoodsGoToBed(t *testing.T) {
+	for _, every := range []time.Duration{15 * time.Minute, 30 * time.Minute, time.Hour, 2 * time.Hour, 3 * time.Hour} {
+		w := residents(t, 120, 0.5)
+		w.every = every
+		told := w.rounds(15).Outages(false)
+		for _, o := range told {
+			t.Logf("every %v: %s is %v until %v, rate %v, dark %v", every, o.ID, o.Kind, o.End, o.ResponseRate, o.Dark)
+		}
+		if len(told) > 1 {
+			t.Errorf("every %v: %d outages are told in 15 nights", every, len(told))
+		}
+	}
+}
+
+// Blackouts by the clock, of the same streets at the same four hours every day, are outages on the last day as on the first, and be it at
+// night.
+func TestBlackoutsOfTheSameStreets(t *testing.T) {
+	for _, from := range []float64{8, 20, 24} {
+		w := residents(t, 150, 1.5)
+		w.every = 30 * time.Minute
+		const first, last = 3, 15
+		for d := first; d < last; d++ {
+			w.befall(float64(24*d)+from, float64(24*d)+from+4, func(a netip.Addr) bool { return a.As4()[3]%5 < 3 })
+		}
+		found := make([]bool, last)
+		for _, o := range w.rounds(last + 1).Outages(false) {
+			if d := int((float64(o.Start.At-simStart)/float64(hour) - from + 1) / 24); o.Kind == outage.Partial && d >= first && d < last {
+				found[d] = true
+			}
+		}
+		n := 0
+		for _, f := range found {
+			if f {
+				n++
+			}
+		}
+		t.Logf("from %v o'clock: %d of %d found", from, n, last-first)
+		if n < last-first-2 {
+			t.Errorf("from %v o'clock: %d are found of %d", from, n, last-first)
+		}
+	}
+}
+
 // What falls silent in the evening by an outage is told apart from what goes to bed meanwhile: the outage ends when those it
 // silenced live again as all others do.
 func TestOutagesInTheEvening(t *testing.T) {
@@ -145,7 +189,7 @@ func TestOutagesInTheEvening(t *testing.T) {
 // An outage that ends at night, when most of those it silenced sleep, ends then and not in the morning, night after night.
 func TestCurfews(t *testing.T) {
 	for _, every := range []time.Duration{11 * time.Minute, time.Hour} {
-		w := residents(t, 150)
+		w := residents(t, 150, 1.5)
 		w.every = every
 		const first, last = 4, 12
 		for night := first; night < last; night++ {
@@ -169,8 +213,8 @@ func TestCurfews(t *testing.T) {
 }
 
 // residents is a space of so many hosts, of which a fifth are servers, and the others switched on by their users at about eight,
-// nine days in ten, and off at about half past ten in the evening, a bit later or earlier every day.
-func residents(t *testing.T, hosts int) *world {
+// nine days in ten, and off at about half past ten in the evening, within so many hours of it and a bit later or earlier every day.
+func residents(t *testing.T, hosts int, spread float64) *world {
 	w := newWorld(t, 5, probe.ICMP)
 	type user struct{ on, off float64 } // hours
 	users := map[netip.Addr]user{}
@@ -178,7 +222,7 @@ func residents(t *testing.T, hosts int) *world {
 		h := simHost{addr: w.space.Addr(i), rtt: 200_000, by: map[probe.Protocol]float64{probe.ICMP: 0.98}}
 		w.hosts = append(w.hosts, h)
 		if i%5 > 0 {
-			users[h.addr] = user{8 + w.rng.NormFloat64(), 22.5 + 1.5*w.rng.NormFloat64()}
+			users[h.addr] = user{8 + w.rng.NormFloat64(), 22.5 + spread*w.rng.NormFloat64()}
 		}
 	}
 	w.down = func(at probe.Instant, a netip.Addr, _ probe.Protocol) bool {

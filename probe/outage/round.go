@@ -397,6 +397,7 @@ func (d *Detector) graduate(b *block, r *probe.Round) {
 			b.Rounds++
 		}
 	}
+	d.noteAlive(b, r)
 	if b.State > Up {
 		d.noteLevel(b, r)
 		return

@@ -17,11 +17,8 @@ func (d *Detector) respace(s probe.Space, at probe.Instant) {
 	if len(d.Parts) == 0 {
 		d.addBlock(SpaceBlock, netip.Prefix{}, at)
 	}
-	d.Parts[0].Targets = s.Len()
+	targets := map[int32]int{0: s.Len()} // by block
 	groups := s.Groups(d.BlockBits)
-	for i := range d.Parts[1:] {
-		d.Parts[1+i].Targets = 0
-	}
 	for _, g := range groups {
 		i, ok := d.areas[g.Prefix]
 		if !ok || int(i) >= len(d.Parts) {
@@ -30,9 +27,19 @@ func (d *Detector) respace(s probe.Space, at probe.Instant) {
 			}
 			i = d.addBlock(g.Prefix.String(), g.Prefix, at)
 		}
-		d.Parts[i].Targets = g.To - g.From
+		targets[i] = g.To - g.From
+	}
+	for i := range d.Parts {
+		d.Parts[i].resize(targets[int32(i)])
 	}
 	d.partWith(at)
+}
+
+// resize says of how many addresses a block is. What so many answered of another number, they do of this one no more.
+func (b *block) resize(targets int) {
+	if targets != b.Targets {
+		b.Targets, b.Week = targets, nil
+	}
 }
 
 // addition is what came into the space at a moment.

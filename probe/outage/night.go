@@ -1,0 +1,72 @@
+package outage
+
+import (
+	"cmp"
+	"slices"
+
+	"brownout/probe"
+)
+
+// An evening on which a neighbourhood goes to bed may fall from one round to the next as an outage does. What tells them apart is that as
+// few answer every night.
+
+// aliveAt is the most addresses that answered at the end of a full round within half an hour.
+type aliveAt struct {
+	At    probe.Instant
+	Alive int32
+}
+
+const (
+	day        = 24 * 3600_000 // milliseconds
+	daysBefore = 7             // that are remembered
+	nightEarly = 3600_000      // milliseconds by which one may fall earlier than others
+	nightLasts = 4 * 3600_000  // and the least for which it lasts
+)
+
+// noteAlive takes in how many answer at the end of a full round, be it that all is well or not; but not while none do.
+func (d *Detector) noteAlive(b *block, r *probe.Round) {
+	if b.State == Total || b.State == Unknown {
+		return
+	}
+	now := aliveAt{r.End, int32(d.alive(b, r.End))}
+	if n := len(b.Week); n > 0 && b.Week[n-1].At.Add(atOnce) > r.End {
+		b.Week[n-1].Alive = max(b.Week[n-1].Alive, now.Alive)
+		return
+	}
+	first, _ := slices.BinarySearchFunc(b.Week, r.End.Add(-daysBefore*day-2*atOnce-d.MedianGap), func(a aliveAt, t probe.Instant) int { return cmp.Compare(a.At, t) })
+	b.Week = append(slices.Delete(b.Week, 0, first), now)
+}
+
+// asEveryNight reports whether a block sleeps: about as few answered in the hours after a fall, at this time of the day, on half of the days of
+// the last week at least, and that is less than usual by day. A blackout that comes at the same hours every day is over sooner than a night,
+// and who sleeps does not leave within half an hour of all others.
+func (d *Detector) asEveryNight(b *block, fell, now probe.Instant) bool {
+	from, to := max(fell.Add(nightEarly), now), max(fell.Add(nightLasts), now)
+	var nights []int64
+	for k := int64(1); k <= daysBefore; k++ {
+		if n := b.mostAlive(from.Add(-k*day), to.Add(-k*day), d.MedianGap); n >= 0 {
+			nights = append(nights, n)
+		}
+	}
+	if len(nights) == 0 || d.MedianGap <= atOnce && d.leftTogether(b, now) >= plainFall {
+		return false
+	}
+	slices.Sort(nights)
+	usual, alive := nights[len(nights)/2], d.alive(b, now)
+	byDay := b.mostAlive(now.Add(-day), now, d.MedianGap)
+	return usual*million <= byDay*lessThanUsual && (10*alive >= 9*usual || d.byChance(b, (usual-alive)*million))
+}
+
+// mostAlive is the most addresses that answered between two moments, or in the round next to the first; -1 where nobody looked.
+func (b *block) mostAlive(from, to probe.Instant, gap int64) int64 {
+	most, next, nearest := int64(-1), int64(-1), max(gap, atOnce)/2+1
+	for _, a := range b.Week {
+		if off := apart(a.At, from); off < nearest {
+			nearest, next = off, int64(a.Alive)
+		}
+		if from <= a.At && a.At <= to {
+			most = max(most, int64(a.Alive))
+		}
+	}
+	return max(most, next)
+}

@@ -20,7 +20,7 @@ const (
 	day        = 24 * 3600_000 // milliseconds
 	daysBefore = 7             // that are remembered
 	nightEarly = 3600_000      // milliseconds by which one may fall earlier than others
-	nightLasts = 4 * 3600_000  // and the least for which it lasts
+	nightLasts = 5 * 3600_000  // and the least for which it lasts
 )
 
 // noteAlive takes in how many answer at the end of a full round, be it that all is well or not; but not while none do.

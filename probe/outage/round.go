@@ -221,11 +221,12 @@ func (d *Detector) learnRound(r *probe.Round) {
 	isNew := d.roundOf(r) > d.Learned
 	for i := range d.Services {
 		s := &d.Services[i]
-		b := d.teacher(&d.Hosts[s.Host])
+		h := &d.Hosts[s.Host]
+		b := d.teacher(h)
 		switch {
-		case !d.calm(b) || slices.Contains(b.Filtered, s.Code) || slices.Contains(d.Parts[0].Filtered, s.Code):
+		case !d.calm(b) || d.awayThroughout(h) || slices.Contains(b.Filtered, s.Code) || slices.Contains(d.Parts[0].Filtered, s.Code):
 			s.Held = noTrial
-		case s.Fresh == noTrial && (passBy(r, s.Code) < 0 || !isNew && !aimedAt(r, s.Code, d.Hosts[s.Host].Addr)):
+		case s.Fresh == noTrial && (passBy(r, s.Code) < 0 || !isNew && !aimedAt(r, s.Code, h.Addr)):
 			continue // another line of the round says something of it, or the next round
 		case b.State == Learning:
 			d.learn(s, s.Fresh, r.Start)
@@ -293,13 +294,21 @@ func (d *Detector) learn(s *service, t trial, start probe.Instant) {
 	d.Hosts[s.Host].Hours.learn(start, t.life())
 }
 
-// teacher is the block whose being up vouches for a host's rounds: its own, or the space where its own has no verdict.
+// teacher is the block whose being up vouches for a host's rounds: its own, or the space where its own has no verdict, or none that could be
+// partial.
 func (d *Detector) teacher(h *host) *block {
 	own, space := &d.Parts[h.Block], &d.Parts[0]
-	if own.State == Up && own.Observable || own.State > Up || space.State < Up {
+	if own.State == Up && own.Observable && (own.Usual >= usualForPartial || space.State <= Up) || own.State > Up || space.State < Up {
 		return own
 	}
 	return space
+}
+
+// awayThroughout reports whether a host has been silent since the outage of the space began: its block may be up for all that, where too few
+// of it are.
+func (d *Detector) awayThroughout(h *host) bool {
+	space := &d.Parts[0]
+	return space.State == Partial && h.Lived <= space.Open.Start.Latest
 }
 
 // refresh works out what the counts say of the hour of t.
@@ -389,7 +398,8 @@ func (d *Detector) repeatWeight(h *host) int64 {
 // graduate moves a block between learning, unobservable and up, at the end of a full round.
 func (d *Detector) graduate(b *block, r *probe.Round) {
 	b.Asked = 0
-	if d.roundOf(r) > d.Learned { // else by another line of it it was counted
+	isNew := d.roundOf(r) > d.Learned // else by another line of it it was counted
+	if isNew {
 		if b.Suspect != 0 {
 			b.Doubted++
 		}
@@ -412,7 +422,7 @@ func (d *Detector) graduate(b *block, r *probe.Round) {
 		d.move(b, Unobservable, max(b.Since, b.Suspect), r.End, "")
 	}
 	d.noteLevel(b, r)
-	if b.State == Unobservable {
+	if b.State == Unobservable || !isNew {
 		return
 	}
 	alive := d.alive(b, r.End) * million

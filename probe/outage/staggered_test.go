@@ -106,3 +106,48 @@ func TestStaggeredLines(t *testing.T) {
 		})
 	}
 }
+
+// Half of six hosts that are gone stay so for nine hours, where each round is told in 36 lines: what a block's level is while all is well
+// is not learned anew by each of them.
+func TestHalfGoneInManyLines(t *testing.T) {
+	const minutes = 4
+	held, seeds := 0, cases(6, 30)
+	for seed := range uint64(seeds) {
+		w := newWorld(t, seed, probe.ICMP)
+		var hosts []probe.Space
+		for i := range 6 {
+			a := w.space.Addr(100*i + 3)
+			w.hosts = append(w.hosts, simHost{addr: a, rtt: 100_000, by: map[probe.Protocol]float64{probe.ICMP: 0.97}})
+			of, err := probe.SpaceOfAddrs(a)
+			if err != nil {
+				t.Fatal(err)
+			}
+			hosts = append(hosts, of)
+		}
+		from := simStart.Add(5*day + 30*hour + int64(seed)*17*minute)
+		to := from.Add(9 * hour)
+		gone := between(from, to)
+		w.down = func(at probe.Instant, a netip.Addr, p probe.Protocol) bool { return a.As4()[3]%8 < 4 && gone(at, a, p) }
+		var lines []*probe.Round
+		for i := range int64(8 * 24 * 60 / minutes) {
+			for vantage := range int64(6) {
+				for k, host := range hosts {
+					start := simStart.Add(i*minutes*minute + vantage*31_000 + int64(k)*1_300)
+					r := w.round(probe.Full, start, time.Second, []probe.Aim{{Protocol: probe.ICMP, Targets: host}})
+					r.Vantage = fmt.Sprintf("v%d", vantage)
+					lines = append(lines, unseeded(r))
+				}
+			}
+		}
+		h, err := outage.Replay(outage.Config{}, &source{lines})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range h.Outages(false) {
+			if o.Kind == outage.Partial && inside(o.Start, from) && o.End != nil && inside(*o.End, to) {
+				held++
+			}
+		}
+	}
+	nineInTen(t, held, seeds)
+}

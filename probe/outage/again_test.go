@@ -110,3 +110,38 @@ func TestBlackoutInANightLikeNoOther(t *testing.T) {
 	}
 	nineInTen(t, held, seeds)
 }
+
+// Blackouts of a third of the streets that last as long as a night, at the same hours every day, end at once, as no night does. And what
+// lasted for days was no night either: who falls again on the next day is missed as ever.
+func TestBlackoutsLongAsNights(t *testing.T) {
+	third := func(a netip.Addr) bool { return (a.As4()[3]*7+a.As4()[2])%10 < 3 }
+	for name, c := range map[string]struct {
+		every []time.Duration
+		at    [][2]float64 // hours after the start
+	}{
+		"every day": {[]time.Duration{11 * time.Minute, time.Hour}, [][2]float64{{30, 38}, {54, 62}, {78, 86}, {102, 110}, {126, 134}}},
+		"for days":  {[]time.Duration{11 * time.Minute, time.Hour, 2 * time.Hour}, [][2]float64{{100, 196}, {226, 232}}},
+	} {
+		for _, every := range c.every {
+			for seed := range uint64(cases(2, 8)) {
+				w := few(t, seed, 120, 0.95)
+				w.every = every
+				w.down = func(probe.Instant, netip.Addr, probe.Protocol) bool { return false }
+				for _, at := range c.at {
+					w.befall(at[0], at[1], third)
+				}
+				list := w.rounds(11).Outages(false)
+				if len(list) != len(c.at) {
+					t.Errorf("%s, every %v, seed %d: %d outages are told, want %d: %v", name, every, seed, len(list), len(c.at), list)
+					continue
+				}
+				for i, o := range list {
+					from, to := hours(c.at[i][0]), hours(c.at[i][1])
+					if o.Kind != outage.Partial || o.End == nil || apart(o.Start.At, from) > every.Milliseconds() || apart(o.End.At, to) > every.Milliseconds() {
+						t.Errorf("%s, every %v, seed %d: the outage %v, want one from %v to %v", name, every, seed, o, from, to)
+					}
+				}
+			}
+		}
+	}
+}

@@ -33,18 +33,19 @@ func (d *Detector) noteAlive(b *block, r *probe.Round) {
 		b.Week[n-1].Alive = max(b.Week[n-1].Alive, now.Alive)
 		return
 	}
-	first, _ := slices.BinarySearchFunc(b.Week, r.End.Add(-daysBefore*day-2*atOnce-d.MedianGap), func(a aliveAt, t probe.Instant) int { return cmp.Compare(a.At, t) })
+	first, _ := slices.BinarySearchFunc(b.Week, r.End.Add(-(daysBefore+1)*day-2*atOnce-d.MedianGap), func(a aliveAt, t probe.Instant) int { return cmp.Compare(a.At, t) })
 	b.Week = append(slices.Delete(b.Week, 0, first), now)
 }
 
 // asEveryNight reports whether a block sleeps: about as few answered in the hours after a fall, at this time of the day, on half of the days of
-// the last week at least, and that is less than usual by day. A blackout that comes at the same hours every day is over sooner than a night,
-// and who sleeps does not leave within half an hour of all others.
+// the last week at least, in nights, and that is less than usual by day. A blackout that comes at the same hours every day is over sooner than
+// a night or, where rounds tell, at once, and who sleeps does not leave within half an hour of all others.
 func (d *Detector) asEveryNight(b *block, fell, now probe.Instant) bool {
 	from, to := max(fell.Add(nightEarly), now), max(fell.Add(nightLasts), now)
 	var nights []int64
 	for k := int64(1); k <= daysBefore; k++ {
-		if n := b.mostAlive(from.Add(-k*day), to.Add(-k*day), d.MedianGap); n >= 0 {
+		from, to := from.Add(-k*day), to.Add(-k*day)
+		if n := b.mostAlive(from, to, d.MedianGap); n >= 0 && !d.noNight(b, n, from, to) {
 			nights = append(nights, n)
 		}
 	}
@@ -55,6 +56,33 @@ func (d *Detector) asEveryNight(b *block, fell, now probe.Instant) bool {
 	usual, alive := nights[len(nights)/2], d.alive(b, now)
 	byDay := b.mostAlive(now.Add(-day), now, d.MedianGap)
 	return usual*million <= byDay*lessThanUsual && (10*alive >= 9*usual || d.byChance(b, (usual-alive)*million))
+}
+
+// noNight reports whether some hours, in which so few answered at most, tell nothing of nights, for no day came before them or after them, as in
+// an outage of several days, or all were back at one moment when they were over, as after a blackout: who sleeps wakes in his own time. Rounds
+// more than an hour apart do not tell that.
+func (d *Detector) noNight(b *block, few int64, from, to probe.Instant) bool {
+	const tells = 3600_000 // milliseconds from round to round
+	byDay, next := b.mostAlive(from.Add(-day), from, 0), b.mostAlive(to, to.Add(day), 0)
+	long := func(n int64) bool { return n >= 0 && few*million > n*lessThanUsual }
+	switch {
+	case few*million > max(byDay, next)*lessThanUsual:
+		return false // all was well
+	case long(byDay) || long(next):
+		return true
+	}
+	var asleep probe.Instant // the last moment at which nearly all of those that had left were away
+	for _, a := range b.Week {
+		n := int64(a.Alive) - few
+		switch {
+		case a.At < from:
+		case 5*n <= next-few:
+			asleep = a.At
+		case 5*n >= 4*(next-few) && asleep != 0 && a.At > to:
+			return d.MedianGap <= tells && 2*int64(a.At-asleep) <= 3*max(d.MedianGap, atOnce)
+		}
+	}
+	return false
 }
 
 // mostAlive is the most addresses that answered between two moments, or in the round next to the first; -1 where nobody looked.

@@ -1,6 +1,7 @@
 package outage_test
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -143,5 +144,45 @@ func TestBlackoutsLongAsNights(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// What is remembered of the nights of 64 blocks takes few bytes of a snapshot, and a detector that is restored from one judges on as if it had
+// never been stopped.
+func TestSnapshotsOfNights(t *testing.T) {
+	space, err := probe.ParseSpace([]string{"198.18.0.0/18"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, 1, probe.ICMP)
+	w.space, w.aims = space, []probe.Aim{{Protocol: probe.ICMP, Targets: space}}
+	for i := range 64 {
+		w.beside(i, 3, 0.98)
+	}
+	d, size := outage.New(outage.Config{}), 0
+	for i := range int64(10 * 48) {
+		r := bare(w.round(probe.Full, simStart.Add(i*30*minute), 10*time.Minute, w.aims))
+		d.Advance(r.Start)
+		if i%48 == 24 {
+			b, err := d.MarshalBinary()
+			if err != nil {
+				t.Fatal(err)
+			}
+			restored := outage.New(outage.Config{})
+			if err := restored.UnmarshalBinary(b); err != nil {
+				t.Fatal(err)
+			}
+			again, err := restored.MarshalBinary()
+			if err != nil || !bytes.Equal(again, b) {
+				t.Fatalf("restored, it is another: %v", err)
+			}
+			d, size = restored, len(b)
+		}
+		if err := d.Put(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if size > 65*14_000 { // a block
+		t.Errorf("a snapshot takes %d bytes", size)
 	}
 }

@@ -31,7 +31,7 @@ type block struct {
 	Hours      [24]hourly // of the day, in UTC
 	Sinking    sinking
 	Looks      looks
-	Week       []aliveAt // of late
+	Nights     week // and the days between them, of late
 
 	Suspect probe.Instant // since when "up" is doubted; 0: it is not
 	Doubted int           // full rounds since

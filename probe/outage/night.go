@@ -2,6 +2,8 @@ package outage
 
 import (
 	"cmp"
+	"encoding/binary"
+	"errors"
 	"slices"
 
 	"brownout/probe"
@@ -10,17 +12,51 @@ import (
 // An evening on which a neighbourhood goes to bed may fall from one round to the next as an outage does. What tells them apart is that as
 // few answer every night.
 
-// aliveAt is the most addresses that answered at the end of a full round within half an hour.
+// aliveAt is the most addresses that answered at the end of a full round within half an hour, to the minute.
 type aliveAt struct {
 	At    probe.Instant
 	Alive int32
 }
 
+// week is how many answered in the last days. A snapshot has it by differences: it is most of what is remembered of a small block.
+type week []aliveAt
+
+// MarshalBinary is its form in a snapshot.
+func (w week) MarshalBinary() ([]byte, error) {
+	var out []byte
+	last := aliveAt{}
+	for _, a := range w {
+		out = binary.AppendVarint(out, int64(a.At-last.At)/minute)
+		out = binary.AppendVarint(out, int64(a.Alive-last.Alive))
+		last = a
+	}
+	return out, nil
+}
+
+// UnmarshalBinary restores it.
+func (w *week) UnmarshalBinary(b []byte) error {
+	*w = nil
+	last := aliveAt{}
+	for len(b) > 0 {
+		minutes, n := binary.Varint(b)
+		more, m := binary.Varint(b[max(n, 0):])
+		if n <= 0 || m <= 0 {
+			return errCutShort
+		}
+		last = aliveAt{last.At.Add(minutes * minute), last.Alive + int32(more)}
+		*w, b = append(*w, last), b[n+m:]
+	}
+	return nil
+}
+
+var errCutShort = errors.New("a week of counts is cut short")
+
 const (
 	day        = 24 * 3600_000 // milliseconds
-	daysBefore = 7             // that are remembered
-	nightEarly = 3600_000      // milliseconds by which one may fall earlier than others
-	nightLasts = 5 * 3600_000  // and the least for which it lasts
+	minute     = 60_000
+	daysBefore = 7            // that are remembered
+	nightEarly = 3600_000     // milliseconds by which one may fall earlier than others
+	nightLasts = 5 * 3600_000 // and the least for which it lasts
 )
 
 // noteAlive takes in how many answer at the end of a full round, be it that all is well or not; but not while none do.
@@ -28,13 +64,13 @@ func (d *Detector) noteAlive(b *block, r *probe.Round) {
 	if b.State == Total || b.State == Unknown {
 		return
 	}
-	now := aliveAt{r.End, int32(d.alive(b, r.End))}
-	if n := len(b.Week); n > 0 && b.Week[n-1].At.Add(atOnce) > r.End {
-		b.Week[n-1].Alive = max(b.Week[n-1].Alive, now.Alive)
+	now := aliveAt{r.End - r.End%minute, int32(d.alive(b, r.End))}
+	if n := len(b.Nights); n > 0 && b.Nights[n-1].At.Add(atOnce) > r.End {
+		b.Nights[n-1].Alive = max(b.Nights[n-1].Alive, now.Alive)
 		return
 	}
-	first, _ := slices.BinarySearchFunc(b.Week, r.End.Add(-(daysBefore+1)*day-2*atOnce-d.MedianGap), func(a aliveAt, t probe.Instant) int { return cmp.Compare(a.At, t) })
-	b.Week = append(slices.Delete(b.Week, 0, first), now)
+	first, _ := slices.BinarySearchFunc(b.Nights, r.End.Add(-(daysBefore+1)*day-2*atOnce-d.MedianGap), func(a aliveAt, t probe.Instant) int { return cmp.Compare(a.At, t) })
+	b.Nights = append(slices.Delete(b.Nights, 0, first), now)
 }
 
 // asEveryNight reports whether a block sleeps: about as few answered in the hours after a fall, at this time of the day, on half of the days of
@@ -72,7 +108,7 @@ func (d *Detector) noNight(b *block, few int64, from, to probe.Instant) bool {
 		return true
 	}
 	var asleep probe.Instant // the last moment at which nearly all of those that had left were away
-	for _, a := range b.Week {
+	for _, a := range b.Nights {
 		n := int64(a.Alive) - few
 		switch {
 		case a.At < from:
@@ -88,7 +124,7 @@ func (d *Detector) noNight(b *block, few int64, from, to probe.Instant) bool {
 // mostAlive is the most addresses that answered between two moments, or in the round next to the first; -1 where nobody looked.
 func (b *block) mostAlive(from, to probe.Instant, gap int64) int64 {
 	most, next, nearest := int64(-1), int64(-1), max(gap, atOnce)/2+1
-	for _, a := range b.Week {
+	for _, a := range b.Nights {
 		if off := apart(a.At, from); off < nearest {
 			nearest, next = off, int64(a.Alive)
 		}

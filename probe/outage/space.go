@@ -38,7 +38,7 @@ func (d *Detector) respace(s probe.Space, at probe.Instant) {
 // resize says of how many addresses a block is. What so many answered of another number, they do of this one no more.
 func (b *block) resize(targets int) {
 	if targets != b.Targets {
-		b.Targets, b.Week = targets, nil
+		b.Targets, b.Nights = targets, nil
 	}
 }
 

@@ -15,6 +15,7 @@ type looks struct {
 	Last  probe.Instant // start of the last full round that asked any of it
 	Until probe.Instant // the end of the last line that did
 	Every int64         // milliseconds from one such round to the next, on the average of late: some ask prefixes in turn
+	Off   int64         // and by how many that is off, on the average: some draw whom they ask
 	Ended bool          // it has not been asked for so long that it is a gap
 }
 
@@ -31,13 +32,23 @@ func (d *Detector) look(r *probe.Round) {
 			continue
 		}
 		if since := int64(start - l.Last); l.Every != 0 {
-			l.Every += (min(since, 3*l.Every) - l.Every) / 8
+			off := min(since, 3*l.Every) - l.Every
+			l.Every += off / 8
+			if off = max(off, -off); off > l.Off { // what was off once may be again
+				l.Off += (off - l.Off) / 4
+			} else {
+				l.Off += (off - l.Off) / 32
+			}
 		} else if l.Last != 0 {
 			l.Every = since
 		}
 		l.Last = start
 	}
 }
+
+// longest is how long, in milliseconds, a block goes unasked from round to round where none is left out. Where lots decide who is asked, one
+// time in a thousand is seven times the average.
+func (l *looks) longest() int64 { return max(5*l.Every/2, l.Every+8*l.Off) }
 
 // asks is which blocks a line asks any target of, by their indices.
 func (d *Detector) asks(r *probe.Round) []bool {
@@ -62,7 +73,7 @@ func (d *Detector) missUnasked(r *probe.Round, before probe.Instant) {
 	var unasked []*block
 	for i := 1; i < len(d.Parts); i++ {
 		b := &d.Parts[i]
-		if l := &b.Looks; b.probed() && l.Every > 0 && 2*int64(before-l.Last) > 5*l.Every {
+		if l := &b.Looks; b.probed() && l.Every > 0 && int64(before-l.Last) > l.longest() {
 			l.Ended = true
 			unasked = append(unasked, b)
 			d.miss(Unseen{From: l.Until, To: r.Start, Reason: reasonGap, Block: b.Index}, r.Start)
@@ -91,10 +102,11 @@ func (d *Detector) partialAnyway(unasked []*block) bool {
 	return space.Open != nil && answering <= space.Expected/million*lessThanUsual
 }
 
-// inUnasked is an end that is said of a time in which a block was not asked: it may be anywhere in that.
+// inUnasked is an end that is said of a time in which a block was not asked: it may be anywhere in that. Where the outage began in that time,
+// those who were asked had it, and tell when it ended.
 func (d *Detector) inUnasked(b *block, end Interval) Interval {
 	for _, u := range d.Unseen {
-		if u.Block == b.Index && u.Reason == reasonGap && u.From <= end.At && end.At < u.To {
+		if u.Block == b.Index && u.Reason == reasonGap && b.Open.Start.At < u.From && u.From <= end.At && end.At < u.To {
 			return Interval{Earliest: min(u.From, end.Earliest), At: u.From + (u.To-u.From)/2, Latest: max(u.To, end.Latest)}
 		}
 	}

@@ -88,3 +88,60 @@ func TestPrefixesInTurnLeaveNoGaps(t *testing.T) {
 		t.Errorf("unknown for %d min", got/minute)
 	}
 }
+
+// Rounds that ask a prefix each, drawn by lot, leave hardly a gap: some are not drawn for long.
+func TestPrefixesByLotLeaveNoGaps(t *testing.T) {
+	for _, every := range []time.Duration{time.Minute, 11 * time.Minute} {
+		w := newWorld(t, 5, probe.ICMP)
+		for i := range 4 {
+			w.beside(i, 12, 0.95)
+		}
+		var lines []*probe.Round
+		for i := range int64(2400) {
+			targets, err := probe.SpaceOf(netip.PrefixFrom(w.space.Addr(256*w.rng.IntN(4)), 24))
+			if err != nil {
+				t.Fatal(err)
+			}
+			lines = append(lines, bare(w.round(probe.Full, simStart.Add(i*every.Milliseconds()), 30*time.Second, []probe.Aim{{Protocol: probe.ICMP, Targets: targets}})))
+		}
+		h, err := outage.Replay(outage.Config{}, &source{lines})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, all := unknown(h), 2400*every.Milliseconds(); 50*got > all {
+			t.Errorf("every %v: unknown for %d min of %d", every, got/minute, all/minute)
+		}
+	}
+}
+
+// Where a quarter of the space is not asked any more, the outages of the rest end when they do.
+func TestOutagesBesideAnUnaskedPrefix(t *testing.T) {
+	for seed := range uint64(cases(4, 12)) {
+		w := newWorld(t, seed, probe.ICMP)
+		for i := range 4 {
+			w.beside(i, 10, 0.95)
+		}
+		from, to := simStart.Add(95*hour), simStart.Add(98*hour)
+		w.down = between(from, to, "198.18.1.0/24")
+		var lines []*probe.Round
+		for i := range int64(131 * 5) {
+			for k := range 4 {
+				targets, err := probe.SpaceOf(netip.PrefixFrom(w.space.Addr(256*k), 24))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if k != 2 || i < 150 {
+					lines = append(lines, bare(w.round(probe.Full, simStart.Add(i*w.every.Milliseconds()), time.Minute, []probe.Aim{{Protocol: probe.ICMP, Targets: targets}})))
+				}
+			}
+		}
+		h, err := outage.Replay(outage.Config{}, &source{lines})
+		if err != nil {
+			t.Fatal(err)
+		}
+		list := h.Outages(false)
+		if len(list) != 1 || list[0].End == nil || !inside(list[0].Start, from) || !inside(*list[0].End, to) || apart(list[0].End.At, to) > 11*minute {
+			t.Errorf("seed %d: the outages %v, want one from %v to %v", seed, list, from, to)
+		}
+	}
+}

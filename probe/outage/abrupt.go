@@ -54,7 +54,8 @@ func (d *Detector) abrupt(b *block, is *suspicion, now probe.Instant) bool {
 
 // noEvening reports whether other days show that a block's fall is none of an evening's, though its hosts seem to have left one after the
 // other, as in rounds that the onset cuts in two: of as many as answered in this hour or in any of the next three, as if the evening
-// had come early, three in ten fewer do, by so many hosts that chance did not do it.
+// had come early, three in ten fewer do, by so many hosts that chance did not do it. Who leaves early on a day, as before a holiday, leaves
+// over hours all the same.
 func (d *Detector) noEvening(b *block, now probe.Instant) bool {
 	const early = 3 // hours
 	least, later := b.Hours[hourOf(now)], 0
@@ -67,7 +68,25 @@ func (d *Detector) noEvening(b *block, now probe.Instant) bool {
 		}
 	}
 	alive := d.alive(b, EndOfTime) * million
-	return later > 0 && alive <= least.Alive/million*sunkShare && d.beyondChance(b, least.Alive-alive)
+	return later > 0 && d.fellInTwo(b) && alive <= least.Alive/million*sunkShare && d.beyondChance(b, least.Alive-alive)
+}
+
+// fellInTwo reports whether three quarters of what a block's level has lost in some hours it lost from one round to the next but one, before
+// the latest. Rounds more than an hour apart do not tell.
+func (d *Detector) fellInTwo(b *block) bool {
+	around, n := hoursAround(d.MedianGap), len(b.Rates)
+	for i := n - 4; i >= 0 && b.Rates[i].At >= b.Rates[n-1].At.Add(-around-2*d.MedianGap); i-- {
+		top := int64(0)
+		for _, r := range b.Rates[:i+1] {
+			if r.At >= b.Rates[i].At.Add(-around) {
+				top = max(top, r.Rate)
+			}
+		}
+		if 4*(b.Rates[i].Rate-b.Rates[i+2].Rate) >= 3*(top-b.Rates[n-1].Rate) {
+			return true
+		}
+	}
+	return d.MedianGap > tellsHours
 }
 
 // beyondChance reports whether more addresses are missing, in millionths, than come and go: by so many standard deviations of how many
@@ -83,6 +102,7 @@ const (
 	atOnce     = 30 * 60_000  // milliseconds: who left so shortly after each other may have left together
 	evening    = 3 * 3600_000 // milliseconds around that in which others show how many leave anyway, or three rounds
 	mostTried  = 64           // moments
+	tellsHours = 3600_000     // milliseconds from round to round, at most, that tell who takes hours from who takes a moment
 	longestGap = 86400_000    // milliseconds, to the midst of a gap: after a longer one, nobody knows how it should be
 )
 

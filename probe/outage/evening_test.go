@@ -126,6 +126,39 @@ func TestNeighbourhoodsGoToBed(t *testing.T) {
 	}
 }
 
+// Nor is it an outage where all go home early on a day before a holiday, or half of them are away one afternoon: they leave over hours, as on
+// every evening, though at another time.
+func TestEarlyOnADay(t *testing.T) {
+	for _, every := range []time.Duration{30 * time.Minute, time.Hour} {
+		told, days := 0, 0
+		for name, early := range map[string]int64{"at two": 17 * hour / 2, "at four": 13 * hour / 2, "half of them": 0} {
+			w := residents(t, 120, 1.2)
+			w.every = every
+			as := w.down
+			w.down = func(at probe.Instant, a netip.Addr, p probe.Protocol) bool {
+				now, k := int64(at)%day, int64(a.As4()[3])
+				switch {
+				case int64(at-simStart)/day != 9 || now < 9*hour || as(at, a, p):
+					return as(at, a, p)
+				case early > 0:
+					return as(at.Add(early), a, p)
+				}
+				return k%2 == 0 && now > 9*hour+4*hour*k/120
+			}
+			days++
+			for _, o := range w.rounds(11).Outages(false) {
+				if o.Start.At > simStart.Add(9*day+9*hour) && o.Start.At < simStart.Add(10*day) {
+					t.Logf("every %v, %s: %s is %v until %v", every, name, o.ID, o.Kind, o.End)
+					told++
+				}
+			}
+		}
+		if told > 0 {
+			t.Errorf("every %v: %d outages are told on %d such days", every, told, days)
+		}
+	}
+}
+
 // Blackouts by the clock, of the same streets at the same four hours every day, are outages on the last day as on the first, and be it at
 // night.
 func TestBlackoutsOfTheSameStreets(t *testing.T) {

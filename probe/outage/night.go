@@ -98,7 +98,6 @@ func (d *Detector) asEveryNight(b *block, fell, now probe.Instant) bool {
 // an outage of several days, or all were back at one moment when they were over, as after a blackout: who sleeps wakes in his own time. Rounds
 // more than an hour apart do not tell that.
 func (d *Detector) noNight(b *block, few int64, from, to probe.Instant) bool {
-	const tells = 3600_000 // milliseconds from round to round
 	byDay, next := b.mostAlive(from.Add(-day), from, 0), b.mostAlive(to, to.Add(day), 0)
 	long := func(n int64) bool { return n >= 0 && few*million > n*lessThanUsual }
 	switch {
@@ -115,7 +114,7 @@ func (d *Detector) noNight(b *block, few int64, from, to probe.Instant) bool {
 		case 5*n <= next-few:
 			asleep = a.At
 		case 5*n >= 4*(next-few) && asleep != 0 && a.At > to:
-			return d.MedianGap <= tells && 2*int64(a.At-asleep) <= 3*max(d.MedianGap, atOnce)
+			return d.MedianGap <= tellsHours && 2*int64(a.At-asleep) <= 3*max(d.MedianGap, atOnce)
 		}
 	}
 	return false

@@ -159,6 +159,27 @@ func TestEarlyOnADay(t *testing.T) {
 	}
 }
 
+// Nor is it one where nobody looked while they went to bed: that they are away at once afterwards does not tell that they left at once.
+func TestBedtimesInAGap(t *testing.T) {
+	w := residents(t, 120, 1.2)
+	w.every = 11 * time.Minute
+	var lines []*probe.Round
+	for at := simStart; at < simStart.Add(14*day); at = at.Add(w.every.Milliseconds()) {
+		if now := int64(at) % day; int64(at-simStart)/day%3 != 2 || now < 19*hour {
+			lines = append(lines, w.round(probe.Full, at, 10*time.Minute, w.aims))
+		}
+	}
+	h, err := outage.Replay(outage.Config{}, &source{lines})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range h.Outages(false) {
+		if o.Start.At > simStart.Add(4*day) {
+			t.Errorf("%s is %v until %v", o.ID, o.Kind, o.End)
+		}
+	}
+}
+
 // Blackouts by the clock, of the same streets at the same four hours every day, are outages on the last day as on the first, and be it at
 // night.
 func TestBlackoutsOfTheSameStreets(t *testing.T) {

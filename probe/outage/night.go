@@ -76,8 +76,8 @@ func (d *Detector) noteAlive(b *block, r *probe.Round) {
 // asEveryNight reports whether a block sleeps: about as few answered in the hours after a fall, at this time of the day, on half of the days of
 // the last week at least, in nights, and that is less than usual by day. A blackout that comes at the same hours every day is over sooner than
 // a night or, where rounds tell, at once, and who sleeps does not leave within half an hour of all others.
-func (d *Detector) asEveryNight(b *block, fell, now probe.Instant) bool {
-	from, to := max(fell.Add(nightEarly), now), max(fell.Add(nightLasts), now)
+func (d *Detector) asEveryNight(b *block, fell Interval, now probe.Instant) bool {
+	from, to := max(fell.Latest.Add(nightEarly), now), max(fell.Latest.Add(nightLasts), now)
 	var nights []int64
 	for k := int64(1); k <= daysBefore; k++ {
 		from, to := from.Add(-k*day), to.Add(-k*day)
@@ -85,7 +85,8 @@ func (d *Detector) asEveryNight(b *block, fell, now probe.Instant) bool {
 			nights = append(nights, n)
 		}
 	}
-	if len(nights) == 0 || d.MedianGap <= atOnce && d.leftTogether(b, now) >= plainFall {
+	looked := max(d.MedianGap, int64(fell.Latest-fell.Earliest)) <= atOnce // else it is not known who left with whom
+	if len(nights) == 0 || looked && d.leftTogether(b, now) >= plainFall {
 		return false
 	}
 	slices.Sort(nights)

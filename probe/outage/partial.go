@@ -103,7 +103,7 @@ func (d *Detector) dimSpace(seen probe.Instant) {
 
 // lessAlive reports whether a block answers less than it should, since it fell abruptly; not where a protocol is filtered.
 func (d *Detector) lessAlive(b *block, is *suspicion, now probe.Instant) bool {
-	return len(b.Filtered) == 0 && d.rateAtBest(b) <= lessThanUsual && !d.asMany(b) && d.abrupt(b, is, now) && !d.asEveryNight(b, is.start.Latest, now)
+	return len(b.Filtered) == 0 && d.rateAtBest(b) <= lessThanUsual && !d.asMany(b) && d.abrupt(b, is, now) && !d.asEveryNight(b, is.start, now)
 }
 
 // rateAtBest is the response rate of a block, in millionths, or that without the hosts that were lit once it had been learned and have not

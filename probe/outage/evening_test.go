@@ -72,7 +72,7 @@ func TestEveningsAreNoOutages(t *testing.T) {
 
 // Nor has an office, as good as any evening: its machines are switched off by their users, one after the other, beside servers.
 func TestOfficesAreNoOutages(t *testing.T) {
-	for every, most := range map[time.Duration]int{11 * time.Minute: 1, 30 * time.Minute: 4, time.Hour: 12} {
+	for every, most := range map[time.Duration]int{11 * time.Minute: 1, 30 * time.Minute: 4, time.Hour: 4, 2 * time.Hour: 8} {
 		told, evenings := 0, 0
 		for seed := range uint64(2) {
 			w := office(t, seed)

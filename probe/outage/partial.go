@@ -173,14 +173,15 @@ func (d *Detector) mayHaveMoved(b *block, dark []netip.Prefix, is *suspicion, go
 }
 
 // decidedDark is the prefixes of a block that are dark beyond doubt, for long enough, at once, and for no lesser reason. In the morning, too,
-// their silence of a night in which the rest was as silent is no evidence: who sleeps longest is not dark.
+// their silence of a night in which the rest was as silent is no evidence: who sleeps longest is not dark. Nor is, where rounds are far apart, who goes to bed when the rest of the block does, as every night.
 func (d *Detector) decidedDark(b *block, seen probe.Instant) []netip.Prefix {
 	d.noteAsleep(b, seen)
 	return slices.DeleteFunc(d.darkPrefixes(b, enoughOfBlock, enough), func(p netip.Prefix) bool {
 		a := &d.Areas[d.areas[p]]
-		atOnce := d.isBlock(p) || d.leftAtOnce(b, p) >= enough
-		asleep := d.asTheRest(b, p) || a.Asleep >= a.First && a.Weight-a.weightBefore(a.Asleep) < enough
-		return int64(seen-a.Sure) < d.longEnough() || !atOnce || d.explainsDark(b, p) || asleep
+		together := d.isBlock(p) || d.leftAtOnce(b, p) >= enough
+		asleep := d.asTheRest(b, p) || a.Asleep >= a.First && a.Weight-a.weightBefore(a.Asleep) < enough ||
+			d.MedianGap > atOnce && !d.isBlock(p) && d.asEveryNight(b, a.start(), seen)
+		return int64(seen-a.Sure) < d.longEnough() || !together || d.explainsDark(b, p) || asleep
 	})
 }
 

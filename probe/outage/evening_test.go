@@ -111,7 +111,8 @@ func office(t *testing.T, seed uint64) *world {
 	return w
 }
 
-// A neighbourhood that goes to bed within an hour or two has no outage every night, whose hosts leave as fast as in one.
+// A neighbourhood that goes to bed within an hour or two has no outage every night, whose hosts leave as fast as in one. Where rounds do not
+// tell that from one moment, it has none on the first night either, for the record began in another.
 func TestNeighbourhoodsGoToBed(t *testing.T) {
 	for _, every := range []time.Duration{15 * time.Minute, 30 * time.Minute, time.Hour, 2 * time.Hour, 3 * time.Hour} {
 		w := residents(t, 120, 0.5)
@@ -120,7 +121,7 @@ func TestNeighbourhoodsGoToBed(t *testing.T) {
 		for _, o := range told {
 			t.Logf("every %v: %s is %v until %v, rate %v, dark %v", every, o.ID, o.Kind, o.End, o.ResponseRate, o.Dark)
 		}
-		if len(told) > 1 {
+		if len(told) > 1 || every >= 30*time.Minute && len(told) > 0 {
 			t.Errorf("every %v: %d outages are told in 15 nights", every, len(told))
 		}
 	}

@@ -100,6 +100,9 @@ func (d *Detector) asEveryNight(b *block, fell Interval, now probe.Instant) bool
 // more than an hour apart do not tell that.
 func (d *Detector) noNight(b *block, few int64, from, to probe.Instant) bool {
 	byDay, next := b.mostAlive(from.Add(-day), from, 0), b.mostAlive(to, to.Add(day), 0)
+	if b.Nights[0].At > from.Add(-day/2) { // a record that begins by night does not tell of the day before
+		byDay = -1
+	}
 	long := func(n int64) bool { return n >= 0 && few*million > n*lessThanUsual }
 	switch {
 	case few*million > max(byDay, next)*lessThanUsual:

@@ -173,7 +173,8 @@ func (d *Detector) mayHaveMoved(b *block, dark []netip.Prefix, is *suspicion, go
 }
 
 // decidedDark is the prefixes of a block that are dark beyond doubt, for long enough, at once, and for no lesser reason. In the morning, too,
-// their silence of a night in which the rest was as silent is no evidence: who sleeps longest is not dark. Nor is, where rounds are far apart, who goes to bed when the rest of the block does, as every night.
+// their silence of a night in which the rest was as silent is no evidence: who sleeps longest is not dark. Nor is, where rounds are far apart,
+// who goes to bed when the rest of the block does, as every night.
 func (d *Detector) decidedDark(b *block, seen probe.Instant) []netip.Prefix {
 	d.noteAsleep(b, seen)
 	return slices.DeleteFunc(d.darkPrefixes(b, enoughOfBlock, enough), func(p netip.Prefix) bool {

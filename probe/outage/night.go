@@ -69,7 +69,8 @@ func (d *Detector) noteAlive(b *block, r *probe.Round) {
 		b.Nights[n-1].Alive = max(b.Nights[n-1].Alive, now.Alive)
 		return
 	}
-	first, _ := slices.BinarySearchFunc(b.Nights, r.End.Add(-(daysBefore+1)*day-2*atOnce-d.MedianGap), func(a aliveAt, t probe.Instant) int { return cmp.Compare(a.At, t) })
+	oldest := r.End.Add(-(daysBefore+1)*day - 2*atOnce - d.MedianGap)
+	first, _ := slices.BinarySearchFunc(b.Nights, oldest, func(a aliveAt, t probe.Instant) int { return cmp.Compare(a.At, t) })
 	b.Nights = append(slices.Delete(b.Nights, 0, first), now)
 }
 
@@ -103,11 +104,11 @@ func (d *Detector) noNight(b *block, few int64, from, to probe.Instant) bool {
 	if b.Nights[0].At > from.Add(-day/2) { // a record that begins by night does not tell of the day before
 		byDay = -1
 	}
-	long := func(n int64) bool { return n >= 0 && few*million > n*lessThanUsual }
+	asFew := func(n int64) bool { return n >= 0 && few*million > n*lessThanUsual }
 	switch {
 	case few*million > max(byDay, next)*lessThanUsual:
 		return false // all was well
-	case long(byDay) || long(next):
+	case asFew(byDay) || asFew(next):
 		return true
 	}
 	var asleep probe.Instant // the last moment at which nearly all of those that had left were away

@@ -270,14 +270,16 @@ func (d *Detector) tryClose(b *block, seen probe.Instant) {
 }
 
 // stillGone reports whether those that have not lived since the outage began are a tenth of what is expected.
-func (d *Detector) stillGone(b *block) bool {
-	gone := int64(0)
+func (d *Detector) stillGone(b *block) bool { return 10*d.goneSince(b) >= b.Expected }
+
+// goneSince is how many addresses, in millionths, are silent that have not lived since a block's outage began.
+func (d *Detector) goneSince(b *block) (gone int64) {
 	for _, h := range d.hostsOf(b) {
 		if !h.Answers && h.Lived <= b.Open.Start.Latest {
 			gone += h.Expected
 		}
 	}
-	return 10*gone >= b.Expected
+	return gone
 }
 
 // afterBlocks is the end of the space's outage, or the end of the last block that was certainly dark beyond it, for as long as
@@ -348,13 +350,7 @@ func (b *block) asOnOtherDays(alive int64, seen probe.Instant) bool {
 // mostStayedAway reports whether of what was missing at an outage's worst more than half has been away since it began: in that as many answer
 // as on other days because there were outages then, too, at this hour, and nothing has come back.
 func (d *Detector) mostStayedAway(b *block) bool {
-	away := int64(0)
-	for _, h := range d.hostsOf(b) {
-		if !h.Answers && h.Lived <= b.Open.Start.Latest {
-			away += h.Expected
-		}
-	}
-	return 2*away > (million-min(b.Open.Worst, million))*(b.Expected/million)
+	return 2*d.goneSince(b) > (million-min(b.Open.Worst, million))*(b.Expected/million)
 }
 
 // asTheUntouched reports whether those hosts that an outage had silenced live again as the others do, nine for their ten: at an

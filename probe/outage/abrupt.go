@@ -103,7 +103,7 @@ const (
 	evening    = 3 * 3600_000 // milliseconds around that in which others show how many leave anyway, or three rounds
 	mostTried  = 64           // moments
 	tellsHours = 3600_000     // milliseconds from round to round, at most, that tell who takes hours from who takes a moment
-	longestGap = 86400_000    // milliseconds, to the midst of a gap: after a longer one, nobody knows how it should be
+	longestGap = day          // milliseconds, to the midst of a gap: after a longer one, nobody knows how it should be
 )
 
 // leftTogether is the most hosts that left at one moment, of those that have of late, in millionths of those expected on the

@@ -9,9 +9,9 @@ import (
 )
 
 const (
-	movedWithin  = 24 * 3600_000     // milliseconds from hosts' falling silent to others' being lit
-	shiftedAfter = 7 * 24 * 3600_000 // milliseconds: a partial outage that has lasted so long is how the block is
-	mostNamed    = 64                // addresses in a record
+	movedWithin  = day     // milliseconds from hosts' falling silent to others' being lit
+	shiftedAfter = 7 * day // milliseconds: a partial outage that has lasted so long is how the block is
+	mostNamed    = 64      // addresses in a record
 )
 
 // newcomers is the hosts of a block that were lit within a day before or after a moment, once the block had been learned.

@@ -60,16 +60,16 @@ const (
 )
 
 // noteAlive takes in how many answer at the end of a full round, be it that all is well or not; but not while none do.
-func (d *Detector) noteAlive(b *block, r *probe.Round) {
+func (b *block) noteAlive(at probe.Instant, alive, gap int64) {
 	if b.State == Total || b.State == Unknown {
 		return
 	}
-	now := aliveAt{r.End - r.End%minute, int32(d.alive(b, r.End))}
-	if n := len(b.Nights); n > 0 && b.Nights[n-1].At.Add(atOnce) > r.End {
+	now := aliveAt{at - at%minute, int32(alive)}
+	if n := len(b.Nights); n > 0 && b.Nights[n-1].At.Add(atOnce) > at {
 		b.Nights[n-1].Alive = max(b.Nights[n-1].Alive, now.Alive)
 		return
 	}
-	oldest := r.End.Add(-(daysBefore+1)*day - 2*atOnce - d.MedianGap)
+	oldest := at.Add(-(daysBefore+1)*day - 2*atOnce - gap)
 	first, _ := slices.BinarySearchFunc(b.Nights, oldest, func(a aliveAt, t probe.Instant) int { return cmp.Compare(a.At, t) })
 	b.Nights = append(slices.Delete(b.Nights, 0, first), now)
 }

@@ -26,6 +26,26 @@ func (w *world) beside(third, hosts int, availability float64) {
 	}
 }
 
+// third is one of the /24s of its space.
+func (w *world) third(i int) probe.Space {
+	w.t.Helper()
+	of, err := probe.SpaceOf(netip.PrefixFrom(w.space.Addr(256*i), 24))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return of
+}
+
+// alone is a space of one address of its own.
+func (w *world) alone(i int) probe.Space {
+	w.t.Helper()
+	of, err := probe.SpaceOfAddrs(w.space.Addr(i))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return of
+}
+
 // replayed is what a replay finds of n rounds, each swept over a time, as somebody tells them.
 func (w *world) replayed(n int, span time.Duration, told func(*probe.Round) *probe.Round) *outage.History {
 	w.t.Helper()

@@ -218,7 +218,8 @@ func (d *Detector) baselineIn(p *probe.Pass) (due, unsent int) {
 // learnRound learns from a full round, and from the one before where its block proved to be up.
 func (d *Detector) learnRound(r *probe.Round) {
 	d.outdate(r)
-	isNew := d.roundOf(r) > d.Learned
+	round := d.roundOf(r)
+	isNew := round > d.Learned
 	for i := range d.Services {
 		s := &d.Services[i]
 		h := &d.Hosts[s.Host]
@@ -242,9 +243,9 @@ func (d *Detector) learnRound(r *probe.Round) {
 	}
 	d.refresh(r.End)
 	for i := range d.Parts {
-		d.graduate(&d.Parts[i], r)
+		d.graduate(&d.Parts[i], r, round)
 	}
-	d.Learned = max(d.Learned, d.roundOf(r))
+	d.Learned = max(d.Learned, round)
 }
 
 // passBy is the index of a round's pass by a protocol; -1 where it has none.
@@ -395,10 +396,10 @@ func (d *Detector) repeatWeight(h *host) int64 {
 	return weight(max(odds, leastSilence))
 }
 
-// graduate moves a block between learning, unobservable and up, at the end of a full round.
-func (d *Detector) graduate(b *block, r *probe.Round) {
+// graduate moves a block between learning, unobservable and up, at the end of a line of the full round that began then.
+func (d *Detector) graduate(b *block, r *probe.Round, round probe.Instant) {
 	b.Asked = 0
-	isNew := d.roundOf(r) > d.Learned // else by another line of it it was counted
+	isNew := round > d.Learned // else by another line of it it was counted
 	if isNew {
 		if b.Suspect != 0 {
 			b.Doubted++
@@ -407,9 +408,10 @@ func (d *Detector) graduate(b *block, r *probe.Round) {
 			b.Rounds++
 		}
 	}
-	d.noteAlive(b, r)
+	alive := d.alive(b, r.End)
+	b.noteAlive(r.End, alive, d.MedianGap)
 	if b.State > Up {
-		d.noteLevel(b, r)
+		d.noteLevel(b, r.End, round)
 		return
 	}
 	switch {
@@ -421,11 +423,11 @@ func (d *Detector) graduate(b *block, r *probe.Round) {
 	case !b.Observable && b.State == Up && b.Doubted >= doubtedRounds: // nor was it when the doubt began that nothing could settle
 		d.move(b, Unobservable, max(b.Since, b.Suspect), r.End, "")
 	}
-	d.noteLevel(b, r)
+	d.noteLevel(b, r.End, round)
 	if b.State == Unobservable || !isNew {
 		return
 	}
-	alive := d.alive(b, r.End) * million
+	alive *= million
 	if d.calm(b) {
 		b.Hours[hourOf(r.End)].learn(r.End, alive)
 		b.Sinking.note(r.End, alive)
@@ -444,9 +446,8 @@ func (d *Detector) graduate(b *block, r *probe.Round) {
 }
 
 // noteLevel keeps a block's level at the end of a full round, in an outage too: where in it that ended is known only later.
-func (d *Detector) noteLevel(b *block, r *probe.Round) {
+func (d *Detector) noteLevel(b *block, at, round probe.Instant) {
 	const kept = 16
-	round := d.roundOf(r)
 	if n := len(b.Rates); n > 0 && round <= d.Learned && b.Rates[n-1].At > round { // one a round, as its latest line leaves it
 		b.Rates = b.Rates[:n-1]
 	}
@@ -454,7 +455,7 @@ func (d *Detector) noteLevel(b *block, r *probe.Round) {
 	if b.State == Learning { // after few rounds less is expected than answers
 		level = min(level, million)
 	}
-	if b.Rates = append(b.Rates, rateAt{r.End, level}); len(b.Rates) > kept {
+	if b.Rates = append(b.Rates, rateAt{at, level}); len(b.Rates) > kept {
 		b.Rates = slices.Delete(b.Rates, 0, 1)
 	}
 }

@@ -30,13 +30,9 @@ func TestStaggeredLines(t *testing.T) {
 				w := newWorld(t, seed, probe.ICMP)
 				var hosts []probe.Space
 				for i := range c.hosts {
-					a := w.space.Addr(256*(i%4) + 3 + 5*i)
-					w.hosts = append(w.hosts, simHost{addr: a, rtt: 100_000, by: map[probe.Protocol]float64{probe.ICMP: 0.97}})
-					of, err := probe.SpaceOfAddrs(a)
-					if err != nil {
-						t.Fatal(err)
-					}
-					hosts = append(hosts, of)
+					at := 256*(i%4) + 3 + 5*i
+					w.hosts = append(w.hosts, simHost{addr: w.space.Addr(at), rtt: 100_000, by: map[probe.Protocol]float64{probe.ICMP: 0.97}})
+					hosts = append(hosts, w.alone(at))
 				}
 				every := c.every.Milliseconds()
 				from, to := simStart.Add(80*every+int64(seed)*7_700), simStart.Add(110*every+int64(seed)*7_700)
@@ -54,11 +50,7 @@ func TestStaggeredLines(t *testing.T) {
 						case "vantage":
 							vantage = fmt.Sprintf("v%d", k)
 						case "prefix":
-							part, err := probe.ParseSpace([]string{fmt.Sprintf("198.18.%d.0/24", k)}, nil)
-							if err != nil {
-								t.Fatal(err)
-							}
-							aims = []probe.Aim{{Protocol: probe.ICMP, Targets: part}}
+							aims = []probe.Aim{{Protocol: probe.ICMP, Targets: w.third(k)}}
 						case "host":
 							aims = []probe.Aim{{Protocol: probe.ICMP, Targets: hosts[k]}}
 						}
@@ -116,13 +108,9 @@ func TestHalfGoneInManyLines(t *testing.T) {
 		w := newWorld(t, seed, probe.ICMP)
 		var hosts []probe.Space
 		for i := range 6 {
-			a := w.space.Addr(100*i + 3)
-			w.hosts = append(w.hosts, simHost{addr: a, rtt: 100_000, by: map[probe.Protocol]float64{probe.ICMP: 0.97}})
-			of, err := probe.SpaceOfAddrs(a)
-			if err != nil {
-				t.Fatal(err)
-			}
-			hosts = append(hosts, of)
+			at := 100*i + 3
+			w.hosts = append(w.hosts, simHost{addr: w.space.Addr(at), rtt: 100_000, by: map[probe.Protocol]float64{probe.ICMP: 0.97}})
+			hosts = append(hosts, w.alone(at))
 		}
 		from := simStart.Add(5*day + 30*hour + int64(seed)*17*minute)
 		to := from.Add(9 * hour)

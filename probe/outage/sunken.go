@@ -54,7 +54,7 @@ func (s *sinking) part(gone int64) {
 	}
 }
 
-func dayOf(t probe.Instant) int64 { return int64(t) / (24 * 3600_000) }
+func dayOf(t probe.Instant) int64 { return int64(t) / day }
 
 // worst is how many answer at the worst hour of a day, in millionths of addresses, by the days before that of a moment; 0 while too few
 // are known.

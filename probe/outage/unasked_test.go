@@ -1,7 +1,6 @@
 package outage_test
 
 import (
-	"net/netip"
 	"testing"
 	"time"
 
@@ -74,10 +73,7 @@ func TestPrefixesInTurnLeaveNoGaps(t *testing.T) {
 		if i%100 == 50 {
 			k = (k + 1) % 4
 		}
-		targets, err := probe.SpaceOf(netip.PrefixFrom(w.space.Addr(int(256*k)), 24))
-		if err != nil {
-			t.Fatal(err)
-		}
+		targets := w.third(int(k))
 		lines = append(lines, bare(w.round(probe.Full, simStart.Add(i*w.every.Milliseconds()), w.every, []probe.Aim{{Protocol: probe.ICMP, Targets: targets}})))
 	}
 	h, err := outage.Replay(outage.Config{}, &source{lines})
@@ -98,10 +94,7 @@ func TestPrefixesByLotLeaveNoGaps(t *testing.T) {
 		}
 		var lines []*probe.Round
 		for i := range int64(2400) {
-			targets, err := probe.SpaceOf(netip.PrefixFrom(w.space.Addr(256*w.rng.IntN(4)), 24))
-			if err != nil {
-				t.Fatal(err)
-			}
+			targets := w.third(w.rng.IntN(4))
 			lines = append(lines, bare(w.round(probe.Full, simStart.Add(i*every.Milliseconds()), 30*time.Second, []probe.Aim{{Protocol: probe.ICMP, Targets: targets}})))
 		}
 		h, err := outage.Replay(outage.Config{}, &source{lines})
@@ -126,10 +119,7 @@ func TestOutagesBesideAnUnaskedPrefix(t *testing.T) {
 		var lines []*probe.Round
 		for i := range int64(131 * 5) {
 			for k := range 4 {
-				targets, err := probe.SpaceOf(netip.PrefixFrom(w.space.Addr(256*k), 24))
-				if err != nil {
-					t.Fatal(err)
-				}
+				targets := w.third(k)
 				if k != 2 || i < 150 {
 					lines = append(lines, bare(w.round(probe.Full, simStart.Add(i*w.every.Milliseconds()), time.Minute, []probe.Aim{{Protocol: probe.ICMP, Targets: targets}})))
 				}
